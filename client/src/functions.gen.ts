@@ -1,0 +1,883 @@
+// Generated from the contracts in schemas/ by `npm run generate`; not to be edited.
+
+/** The stable codes of failures. */
+export type ErrorCode =
+  | 'invalid_json'
+  | 'invalid_params'
+  | 'unauthenticated'
+  | 'permission_denied'
+  | 'forbidden_origin'
+  | 'unknown_function'
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'not_acceptable'
+  | 'already_exists'
+  | 'conflict'
+  | 'gone'
+  | 'payload_too_large'
+  | 'unsupported_media_type'
+  | 'rejected_by_cluster'
+  | 'too_many_requests'
+  | 'internal'
+  | 'bad_gateway'
+  | 'cluster_unavailable'
+  | 'overloaded'
+  | 'deadline_exceeded';
+
+export interface Cause {
+  /** The API server's path of the field. */
+  field?: string;
+  /** The API server's word for it: `FieldValueInvalid`, … */
+  reason?: string;
+  /** What is wrong. */
+  message?: string;
+}
+
+export interface Condition {
+  /** What it is about: `Available`, `Ready`, … */
+  type: string;
+  /** Whether it holds. */
+  status: 'True' | 'False' | 'Unknown';
+  /** Why, in one word for programs. */
+  reason?: string;
+  /** Why, in words for people. */
+  message?: string;
+  /** When the status last changed. */
+  changed_at?: string;
+}
+
+export interface ContainerPort {
+  /** The port that the container listens on. */
+  container_port: number;
+  /** A name for probes and Services. */
+  name?: string;
+  /** The protocol; TCP when absent. */
+  protocol?: 'TCP' | 'UDP' | 'SCTP';
+}
+
+export interface ContainerStatus {
+  /** The container's name. */
+  name: string;
+  /** Its image. */
+  image: string;
+  /** Whether it is an init container. */
+  init: boolean;
+  /** Whether it passes its readiness probe. */
+  ready: boolean;
+  /** How often it was restarted. */
+  restarts: number;
+  /** What it does. */
+  state: 'waiting' | 'running' | 'terminated';
+  /** Why it waits or ended, in a word. */
+  reason?: string;
+  /** Why it waits or ended, in words. */
+  message?: string;
+  /** How it ended, now or, when it was restarted, last. */
+  exit_code?: number;
+  /** When it started. */
+  started_at?: string;
+}
+
+export interface Deletion {
+  /** The object's name. */
+  name: string;
+  /** The object's namespace. */
+  namespace: string;
+  /** The object's identity. */
+  uid?: string;
+  /** False while it still goes: finalizers, or its grace period. */
+  gone: boolean;
+}
+
+export interface DeletionProgress {
+  /** What is still there, in words. */
+  message: string;
+  /** Whether the object itself is gone. */
+  object_gone: boolean;
+  /** How many of its pods are left. */
+  pods_left: number;
+}
+
+/** A Deployment and how far it is. */
+export interface Deployment {
+  /** Its name. */
+  name: string;
+  /** Its namespace. */
+  namespace: string;
+  /** Its identity, which a later Deployment of the same name does not share. */
+  uid: string;
+  /** Its labels. */
+  labels: Record<string, string>;
+  /** The images of its containers, in order. */
+  images: string[];
+  replicas: Replicas;
+  /** What the Deployment controller says of it. */
+  conditions: Condition[];
+  /** Whether roll-outs are paused. */
+  paused: boolean;
+  /** The revision of its template, counted by roll-outs. */
+  revision?: number;
+  /** The labels by which it knows its pods. */
+  selector: Record<string, string>;
+  /** When it was created. */
+  created_at?: string;
+  /** Whether it is going. */
+  deleting: boolean;
+  /** The API server's version of the object. */
+  resource_version: string;
+}
+
+export interface DeploymentList {
+  /** The objects, in the order of the API server: by namespace and name. */
+  items: Deployment[];
+  /** Set while there are more: pass it as `continue` for the next page. */
+  continue?: string;
+}
+
+/** One environment variable; exactly one of `value`, `config_map`, `secret`. */
+export interface EnvVar {
+  /** The name of the variable. */
+  name: string;
+  /** The value itself. */
+  value?: string;
+  /** The value of a key of a ConfigMap. */
+  config_map?: {
+    /** The ConfigMap's name, in the same namespace. */
+    name: string;
+    /** The key in the ConfigMap. */
+    key: string;
+    /** Start the container also when it does not exist; false when absent. */
+    optional?: boolean;
+  };
+  /** The value of a key of a Secret. */
+  secret?: {
+    /** The Secret's name, in the same namespace. */
+    name: string;
+    /** The key in the Secret. */
+    key: string;
+    /** Start the container also when it does not exist; false when absent. */
+    optional?: boolean;
+  };
+}
+
+export interface FieldError {
+  /** Where: `ports[0].container_port`; empty for the params as a whole. */
+  field: string;
+  /** What is wrong, and what is allowed. */
+  message: string;
+  /** The known name that comes nearest. */
+  suggestion?: string;
+}
+
+/** A line of a log, or something that happened to the log. */
+export interface LogItem {
+  /** The pod's name. */
+  pod: string;
+  /** The container's name. */
+  container: string;
+  /** A line of the log, without its end. */
+  line?: string;
+  /** When the line was written, with `timestamps`: RFC 3339 with nanoseconds. */
+  time?: string;
+  /** Instead of a line: the log was opened, waits for its container, ended, or broke off. */
+  event?: 'opened' | 'waiting' | 'ended' | 'failed';
+  /** What an event is about. */
+  message?: string;
+}
+
+export interface MissingRule {
+  /** API group; '' is the core group. */
+  group: string;
+  /** Resource, with its subresource after a slash. */
+  resource: string;
+  verb: string;
+  namespace?: string;
+  name?: string;
+}
+
+export interface Namespace {
+  /** Its name. */
+  name: string;
+  /** Active or Terminating. */
+  phase: string;
+  /** Its labels. */
+  labels: Record<string, string>;
+  /** When it was created. */
+  created_at?: string;
+}
+
+export interface NamespaceList {
+  /** The objects, in the order of the API server: by namespace and name. */
+  items: Namespace[];
+  /** Set while there are more: pass it as `continue` for the next page. */
+  continue?: string;
+}
+
+export interface ObjectRef {
+  /** Its kind, as RBAC names it: `deployments.apps`. */
+  resource: string;
+  /** Its namespace, where it has one. */
+  namespace?: string;
+  /** Its name. */
+  name?: string;
+}
+
+/** A pod and how it is. */
+export interface Pod {
+  /** Its name. */
+  name: string;
+  /** Its namespace. */
+  namespace: string;
+  /** Its identity. */
+  uid: string;
+  /** Its labels. */
+  labels: Record<string, string>;
+  /** What kubectl shows as STATUS: `Running`, `Pending`, `CrashLoopBackOff`, `Completed`, `Terminating`, … */
+  status: string;
+  /** Pending, Running, Succeeded, Failed or Unknown. */
+  phase: string;
+  /** Whether it takes traffic. */
+  ready: boolean;
+  /** Restarts of all its containers. */
+  restarts: number;
+  /** The images of its containers, in order. */
+  images: string[];
+  /** Its containers, init containers first. */
+  containers: ContainerStatus[];
+  /** Why it is not ready, in words. */
+  message?: string;
+  /** Its address. */
+  ip?: string;
+  /** The Kubernetes node that it runs on. */
+  kubernetes_node?: string;
+  /** What made it. */
+  owner?: {
+    /** Its kind. */
+    kind: string;
+    /** Its name. */
+    name: string;
+  };
+  /** When it was created. */
+  created_at?: string;
+  /** Whether it is going. */
+  deleting: boolean;
+  /** The API server's version of the object. */
+  resource_version: string;
+}
+
+export interface PodList {
+  /** The objects, in the order of the API server: by namespace and name. */
+  items: Pod[];
+  /** Set while there are more: pass it as `continue` for the next page. */
+  continue?: string;
+}
+
+/** A health check; exactly one of `http_get`, `tcp_port`, `grpc_port`, `command`. */
+export interface Probe {
+  /** Healthy when a GET answers 200 to 399. */
+  http_get?: {
+    /** The path; `/` when absent. */
+    path?: string;
+    /** The port. */
+    port: number;
+    /** HTTP when absent. */
+    scheme?: 'HTTP' | 'HTTPS';
+  };
+  /** Healthy when a connection to this port opens. */
+  tcp_port?: number;
+  /** Healthy when the gRPC health service on this port says so. */
+  grpc_port?: number;
+  /** Healthy when this command, run in the container, exits with 0. */
+  command?: string[];
+  /** Seconds before the first probe. */
+  initial_delay_seconds?: number;
+  /** Seconds between probes. */
+  period_seconds?: number;
+  /** Seconds until a probe has failed. */
+  timeout_seconds?: number;
+  /** Successes in a row that make it healthy. */
+  success_threshold?: number;
+  /** Failures in a row that make it unhealthy. */
+  failure_threshold?: number;
+}
+
+/** A problem document (RFC 9457). */
+export interface Problem {
+  /** A URI that stands for the code. */
+  type: string;
+  /** The code in words. */
+  title: string;
+  /** The HTTP status. */
+  status: number;
+  /** The stable code for programs. */
+  code: 'invalid_json' | 'invalid_params' | 'unauthenticated' | 'permission_denied' | 'forbidden_origin' | 'unknown_function' | 'not_found' | 'method_not_allowed' | 'not_acceptable' | 'already_exists' | 'conflict' | 'gone' | 'payload_too_large' | 'unsupported_media_type' | 'rejected_by_cluster' | 'too_many_requests' | 'internal' | 'bad_gateway' | 'cluster_unavailable' | 'overloaded' | 'deadline_exceeded';
+  /** What happened, on which object, and what to do. */
+  detail: string;
+  /** The X-Request-Id of the call. */
+  request_id?: string;
+  /** Each bad param. */
+  errors?: FieldError[];
+  /** The API server's reasons, field by field. */
+  causes?: Cause[];
+  permission?: MissingRule;
+  object?: ObjectRef;
+  /** What became of a change that failed late: it may have happened, or it has and only the waiting failed. */
+  outcome?: 'unknown' | 'done';
+  /** When to try again. */
+  retry_after_seconds?: number;
+  /** The known name that comes nearest. */
+  suggestion?: string;
+}
+
+export interface Replicas {
+  /** How many are asked for. */
+  desired: number;
+  /** How many have the newest template. */
+  updated: number;
+  /** How many are ready. */
+  ready: number;
+  /** How many have been ready for long enough to count on. */
+  available: number;
+}
+
+export interface RolloutProgress {
+  /** How far it is, in words: `2 of 3 updated replicas are available`. */
+  message: string;
+  replicas: Replicas;
+  /** What the Deployment controller says of it. */
+  conditions: Condition[];
+  /** Pods that do not become ready, and why. */
+  stuck: StuckPod[];
+  /** Whether the roll-out is complete. */
+  done: boolean;
+}
+
+export interface ServerInfo {
+  /** Always `xi-k8s`. */
+  name: string;
+  /** The server's version. */
+  version: string;
+  /** When it started. */
+  started_at: string;
+  /** The namespace of calls that name none. */
+  default_namespace: string;
+  /** How many functions it has. */
+  functions: number;
+  /** The cluster that it acts on. */
+  cluster: {
+    /** How the cluster was found. */
+    how: 'embedded' | 'kubeconfig' | 'in-cluster';
+    /** The API server's address. */
+    url: string;
+    /** The kubeconfig's context. */
+    context?: string;
+    /** Whether the API server answers. */
+    reachable: boolean;
+    /** The API server's version. */
+    version?: string;
+    /** Why it does not answer. */
+    message?: string;
+  };
+}
+
+export interface StuckPod {
+  /** The pod's name. */
+  pod: string;
+  /** The container that is stuck. */
+  container?: string;
+  /** Why, in a word: `ImagePullBackOff`, `Unschedulable`, `CrashLoopBackOff`, `CreateContainerConfigError`, … */
+  reason: string;
+  /** Why, in words. */
+  message?: string;
+  /** How often the container was restarted. */
+  restarts?: number;
+  /** How the container ended last. */
+  exit_code?: number;
+}
+
+/** A volume and where it is mounted; exactly one of `empty_dir`, `config_map`, `secret`, `claim`. */
+export interface Volume {
+  /** The name of the volume. */
+  name: string;
+  /** Where the container sees it. */
+  mount_path: string;
+  /** Mounted for reading only; false when absent. */
+  read_only?: boolean;
+  /** Only this path inside the volume. */
+  sub_path?: string;
+  /** An empty folder that lives as long as the pod. */
+  empty_dir?: {
+    /** In memory instead of on disk. */
+    medium?: 'Memory';
+    /** A quantity: `1Gi`. */
+    size_limit?: string;
+  };
+  /** The files of this ConfigMap. */
+  config_map?: string;
+  /** The files of this Secret. */
+  secret?: string;
+  /** The volume of this PersistentVolumeClaim. */
+  claim?: string;
+}
+
+/** The params of `create_deployment`. */
+export interface CreateDeploymentParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** The Deployment's name. Default: `"nginx-deployment"`. */
+  name?: string;
+  /** The container's image. Default: `"nginx:1.15.4"`. */
+  image?: string;
+  /** How many pods. Default: `3`. */
+  replicas?: number;
+  /** More labels, for the Deployment and its pods. `app` is fixed. */
+  labels?: Record<string, string>;
+  /** The Deployment's annotations. */
+  annotations?: Record<string, string>;
+  /** The container's name; the last part of the image's name when absent. */
+  container_name?: string;
+  /** The ports that the container listens on. */
+  ports?: ContainerPort[];
+  /** The environment. */
+  env?: EnvVar[];
+  /** The program and its first arguments, instead of the image's entrypoint. */
+  command?: string[];
+  /** The arguments, instead of the image's. */
+  args?: string[];
+  /** Resource → quantity: `{ "cpu": "500m", "memory": "200Mi" }`. */
+  requests?: Record<string, string>;
+  /** Resource → quantity: `{ "cpu": "500m", "memory": "200Mi" }`. */
+  limits?: Record<string, string>;
+  /** A health check; exactly one of `http_get`, `tcp_port`, `grpc_port`, `command`. */
+  liveness_probe?: Probe;
+  /** A health check; exactly one of `http_get`, `tcp_port`, `grpc_port`, `command`. */
+  readiness_probe?: Probe;
+  /** A health check; exactly one of `http_get`, `tcp_port`, `grpc_port`, `command`. */
+  startup_probe?: Probe;
+  /** Volumes and where they are mounted. */
+  volumes?: Volume[];
+  /** The ServiceAccount that the pods run as. */
+  service_account?: string;
+  /** Secrets with the credentials of a private registry. */
+  image_pull_secrets?: string[];
+  /** Only Kubernetes nodes with these labels. */
+  node_selector?: Record<string, string>;
+  /** Answer only when all replicas are available. Default: `false`. */
+  wait?: boolean;
+  /** How long to wait, in seconds, before the call fails with `deadline_exceeded`. Default: `300`. */
+  timeout_seconds?: number;
+}
+
+/** The params of `get_deployment`. */
+export interface GetDeploymentParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** The Deployment's name. */
+  name: string;
+}
+
+/** The params of `list_deployments`. */
+export interface ListDeploymentsParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** All namespaces instead of one; `namespace` must then be absent. Default: `false`. */
+  all_namespaces?: boolean;
+  /** Only objects whose labels match: `app=web,tier!=cache`, `env in (a, b)`, `!canary`. */
+  label_selector?: string;
+  /** Only objects whose fields match, as the API server supports it for the kind: `metadata.name=web`. */
+  field_selector?: string;
+  /** At most so many items in this answer. Default: `500`. */
+  limit?: number;
+  /** The `continue` of the answer before, for the next page. Answers 410 when it is too old: start again. */
+  continue?: string;
+}
+
+/** The params of `scale_deployment`. */
+export interface ScaleDeploymentParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** The Deployment's name. */
+  name: string;
+  /** How many pods. */
+  replicas: number;
+  /** Answer only when all replicas are available and those too many are gone. Default: `false`. */
+  wait?: boolean;
+  /** How long to wait, in seconds, before the call fails with `deadline_exceeded`. Default: `300`. */
+  timeout_seconds?: number;
+}
+
+/** The params of `set_deployment_image`. */
+export interface SetDeploymentImageParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** The Deployment's name. */
+  name: string;
+  /** The new image. */
+  image: string;
+  /** The container; the only one when absent. */
+  container?: string;
+  /** Answer only when the roll-out is complete. Default: `false`. */
+  wait?: boolean;
+  /** How long to wait, in seconds, before the call fails with `deadline_exceeded`. Default: `300`. */
+  timeout_seconds?: number;
+}
+
+/** The params of `restart_deployment`. */
+export interface RestartDeploymentParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** The Deployment's name. */
+  name: string;
+  /** Answer only when the roll-out is complete. Default: `false`. */
+  wait?: boolean;
+  /** How long to wait, in seconds, before the call fails with `deadline_exceeded`. Default: `300`. */
+  timeout_seconds?: number;
+}
+
+/** The params of `rollback_deployment`. */
+export interface RollbackDeploymentParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** The Deployment's name. */
+  name: string;
+  /** The revision; the previous one when absent. */
+  to_revision?: number;
+  /** Answer only when the roll-out is complete. Default: `false`. */
+  wait?: boolean;
+  /** How long to wait, in seconds, before the call fails with `deadline_exceeded`. Default: `300`. */
+  timeout_seconds?: number;
+}
+
+/** The params of `wait_for_deployment`. */
+export interface WaitForDeploymentParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** The Deployment's name. */
+  name: string;
+  /** How long to wait, in seconds, before the call fails with `deadline_exceeded`. Default: `300`. */
+  timeout_seconds?: number;
+}
+
+/** The params of `delete_deployment`. */
+export interface DeleteDeploymentParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** The Deployment's name. */
+  name: string;
+  /** What becomes of its pods. Default: `"background"`. */
+  propagation_policy?: 'background' | 'foreground' | 'orphan';
+  /** Answer only when it and its pods are gone. Default: `false`. */
+  wait?: boolean;
+  /** How long to wait, in seconds, before the call fails with `deadline_exceeded`. Default: `300`. */
+  timeout_seconds?: number;
+}
+
+/** The params of `list_pods`. */
+export interface ListPodsParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** All namespaces instead of one; `namespace` must then be absent. Default: `false`. */
+  all_namespaces?: boolean;
+  /** Only the pods of this Deployment; `label_selector` and `all_namespaces` must then be absent. */
+  deployment?: string;
+  /** Only objects whose labels match: `app=web,tier!=cache`, `env in (a, b)`, `!canary`. */
+  label_selector?: string;
+  /** Only objects whose fields match, as the API server supports it for the kind: `metadata.name=web`. */
+  field_selector?: string;
+  /** At most so many items in this answer. Default: `500`. */
+  limit?: number;
+  /** The `continue` of the answer before, for the next page. Answers 410 when it is too old: start again. */
+  continue?: string;
+}
+
+/** The params of `get_pod`. */
+export interface GetPodParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** The pod's name. */
+  name: string;
+}
+
+/** The params of `delete_pod`. */
+export interface DeletePodParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** The pod's name. */
+  name: string;
+  /** Seconds that its containers have to stop; the pod's own number when absent, 0 removes it at once. */
+  grace_period_seconds?: number;
+  /** Answer only when it is gone. Default: `false`. */
+  wait?: boolean;
+  /** How long to wait, in seconds, before the call fails with `deadline_exceeded`. Default: `300`. */
+  timeout_seconds?: number;
+}
+
+/** The params of `pod_logs`. */
+export interface PodLogsParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** One pod. */
+  pod?: string;
+  /** All pods of this Deployment. */
+  deployment?: string;
+  /** Only objects whose labels match: `app=web,tier!=cache`, `env in (a, b)`, `!canary`. */
+  label_selector?: string;
+  /** The container; the only one when absent. */
+  container?: string;
+  /** All containers, init containers too. Default: `false`. */
+  all_containers?: boolean;
+  /** Go on as the log grows. Default: `false`. */
+  follow?: boolean;
+  /** The log of the container's run before its last restart. Default: `false`. */
+  previous?: boolean;
+  /** Say when each line was written. Default: `false`. */
+  timestamps?: boolean;
+  /** Only so many lines from the end, of each container. */
+  tail_lines?: number;
+  /** Only lines of the last so many seconds. */
+  since_seconds?: number;
+  /** Only lines since then (RFC 3339). Not together with `since_seconds`. */
+  since_time?: string;
+  /** At most so many bytes of each container. */
+  limit_bytes?: number;
+}
+
+/** The params of `list_namespaces`. */
+export interface ListNamespacesParams {
+  /** Only objects whose labels match: `app=web,tier!=cache`, `env in (a, b)`, `!canary`. */
+  label_selector?: string;
+  /** Only objects whose fields match, as the API server supports it for the kind: `metadata.name=web`. */
+  field_selector?: string;
+  /** At most so many items in this answer. Default: `500`. */
+  limit?: number;
+  /** The `continue` of the answer before, for the next page. Answers 410 when it is too old: start again. */
+  continue?: string;
+}
+
+/** The params of `server_info`. */
+export type ServerInfoParams = Record<string, never>;
+
+/** Every function: its params, what it answers, and how. */
+export interface Functions {
+  /**
+   * Create a Deployment.
+   *
+   * Creates a Deployment with one container and answers it as the API server made it.
+   *
+   * Without any param it makes the Deployment of the Aplite reference: `nginx-deployment` with 3 replicas of
+   * `nginx:1.15.4` that listen on port 80, requests 100m CPU and 200Mi memory, limits 500m and 500Mi. An omitted `name`,
+   * `image` or `replicas` takes the reference's value one by one; its port and resources come only when `image` is
+   * omitted. What else is not given is left to the API server.
+   *
+   * The selector is the label `app` with the Deployment's name as its value (`nginx` when `name` is omitted), so that two
+   * Deployments never share pods. With `wait` the answer comes when all replicas are available.
+   */
+  create_deployment: {
+    effect: 'create';
+    mode: 'progress';
+    params: CreateDeploymentParams;
+    item: RolloutProgress;
+    result: Deployment;
+  };
+  /**
+   * Show a Deployment.
+   *
+   * Answers one Deployment.
+   */
+  get_deployment: {
+    effect: 'read';
+    mode: 'unary';
+    params: GetDeploymentParams;
+    item: undefined;
+    result: Deployment;
+  };
+  /**
+   * List Deployments.
+   *
+   * Answers the Deployments of a namespace, or of all, page by page.
+   */
+  list_deployments: {
+    effect: 'read';
+    mode: 'unary';
+    params: ListDeploymentsParams;
+    item: undefined;
+    result: DeploymentList;
+  };
+  /**
+   * Set the number of replicas.
+   *
+   * Sets how many pods a Deployment has; 0 stops it. With `wait` the answer comes when it is so.
+   */
+  scale_deployment: {
+    effect: 'update';
+    mode: 'progress';
+    params: ScaleDeploymentParams;
+    item: RolloutProgress;
+    result: Deployment;
+  };
+  /**
+   * Roll out another image.
+   *
+   * Sets the image of one container, which starts a roll-out. A Deployment with several containers needs
+   * `container`. With `wait` the answer comes when the roll-out is complete.
+   */
+  set_deployment_image: {
+    effect: 'update';
+    mode: 'progress';
+    params: SetDeploymentImageParams;
+    item: RolloutProgress;
+    result: Deployment;
+  };
+  /**
+   * Replace all pods, a few at a time.
+   *
+   * Restarts the pods by a roll-out of the same template, as `kubectl rollout restart` does. A paused
+   * Deployment is refused.
+   */
+  restart_deployment: {
+    effect: 'update';
+    mode: 'progress';
+    params: RestartDeploymentParams;
+    item: RolloutProgress;
+    result: Deployment;
+  };
+  /**
+   * Go back to an earlier revision.
+   *
+   * Rolls the template of an earlier revision out again, the one before the present when `to_revision` is
+   * absent. A revision that is no longer kept is a 404 that names those that are; a paused Deployment is refused.
+   */
+  rollback_deployment: {
+    effect: 'update';
+    mode: 'progress';
+    params: RollbackDeploymentParams;
+    item: RolloutProgress;
+    result: Deployment;
+  };
+  /**
+   * Follow a roll-out until it is complete.
+   *
+   * Streams how far a roll-out is: replicas updated, ready and available, the conditions, and the pods that are
+   * stuck with the reason why. It ends when the roll-out is complete, and fails when its time or the Deployment's progress
+   * deadline is over or the Deployment is deleted.
+   */
+  wait_for_deployment: {
+    effect: 'read';
+    mode: 'stream';
+    params: WaitForDeploymentParams;
+    item: RolloutProgress;
+    result: Deployment;
+  };
+  /**
+   * Delete a Deployment.
+   *
+   * Deletes a Deployment. Its pods go with it, after it (`background`) or before it (`foreground`), or stay
+   * (`orphan`). With `wait` the answer comes when the Deployment and, but for `orphan`, its pods are gone.
+   */
+  delete_deployment: {
+    effect: 'delete';
+    mode: 'progress';
+    params: DeleteDeploymentParams;
+    item: DeletionProgress;
+    result: Deletion;
+  };
+  /**
+   * List pods.
+   *
+   * Answers the pods of a namespace, of all, or of one Deployment, page by page.
+   */
+  list_pods: {
+    effect: 'read';
+    mode: 'unary';
+    params: ListPodsParams;
+    item: undefined;
+    result: PodList;
+  };
+  /**
+   * Show a pod.
+   *
+   * Answers one pod.
+   */
+  get_pod: {
+    effect: 'read';
+    mode: 'unary';
+    params: GetPodParams;
+    item: undefined;
+    result: Pod;
+  };
+  /**
+   * Delete a pod.
+   *
+   * Deletes a pod; what made it makes another. With `wait` the answer comes when it is gone.
+   */
+  delete_pod: {
+    effect: 'delete';
+    mode: 'progress';
+    params: DeletePodParams;
+    item: DeletionProgress;
+    result: Deletion;
+  };
+  /**
+   * Read or follow containers' logs.
+   *
+   * Streams the lines of a container's log, of all containers of a pod, or of all pods of a Deployment or a
+   * label selector at once, each line with its pod and container. Exactly one of `pod`, `deployment`, `label_selector` is
+   * given. With `follow` it goes on until the containers end, and takes in pods that appear meanwhile.
+   *
+   * The first item of each container has `event: "opened"`; a pod with several containers needs `container` or
+   * `all_containers`.
+   */
+  pod_logs: {
+    effect: 'read';
+    mode: 'stream';
+    params: PodLogsParams;
+    item: LogItem;
+    result: undefined;
+  };
+  /**
+   * List namespaces.
+   *
+   * Answers the namespaces of the cluster, page by page.
+   */
+  list_namespaces: {
+    effect: 'read';
+    mode: 'unary';
+    params: ListNamespacesParams;
+    item: undefined;
+    result: NamespaceList;
+  };
+  /**
+   * Say what this server is and which cluster it acts on.
+   *
+   * Answers the server's version and the cluster's. It answers also when the cluster is away, and says so; what
+   * it learned of the cluster is at most 10 seconds old.
+   */
+  server_info: {
+    effect: 'read';
+    mode: 'unary';
+    params: ServerInfoParams;
+    item: undefined;
+    result: ServerInfo;
+  };
+}
+
+/** What the client needs to know of a function while it runs. */
+export const functions: {
+  readonly [K in keyof Functions]: Readonly<Pick<Functions[K], 'effect' | 'mode'>>;
+} = {
+  create_deployment: { effect: 'create', mode: 'progress' },
+  get_deployment: { effect: 'read', mode: 'unary' },
+  list_deployments: { effect: 'read', mode: 'unary' },
+  scale_deployment: { effect: 'update', mode: 'progress' },
+  set_deployment_image: { effect: 'update', mode: 'progress' },
+  restart_deployment: { effect: 'update', mode: 'progress' },
+  rollback_deployment: { effect: 'update', mode: 'progress' },
+  wait_for_deployment: { effect: 'read', mode: 'stream' },
+  delete_deployment: { effect: 'delete', mode: 'progress' },
+  list_pods: { effect: 'read', mode: 'unary' },
+  get_pod: { effect: 'read', mode: 'unary' },
+  delete_pod: { effect: 'delete', mode: 'progress' },
+  pod_logs: { effect: 'read', mode: 'stream' },
+  list_namespaces: { effect: 'read', mode: 'unary' },
+  server_info: { effect: 'read', mode: 'unary' },
+};

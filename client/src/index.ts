@@ -1,0 +1,7 @@
+/** The typed client of xi-k8s, the remote function library for Kubernetes. */
+export { createClient } from './client.js';
+export type { ChangeOptions, Client, ClientOptions, ReadOptions } from './client.js';
+export { XiError } from './error.js';
+export type { XiErrorCode } from './error.js';
+export type { Stream } from './stream.js';
+export * from './functions.gen.js';

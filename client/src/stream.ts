@@ -1,0 +1,116 @@
+import { XiError } from './error.js';
+import type { Problem } from './functions.gen.js';
+import { lines } from './lines.js';
+
+/**
+ * What a call sends, item by item. The request goes out when the loop begins; leaving the loop ends the call on the server,
+ * too. It can be looped over once.
+ */
+export interface Stream<Item, Result> extends AsyncIterable<Item> {
+  /**
+   * The call's result, after its last item. Asked for without a loop, it makes the call and drops the items. A loop that is
+   * left early makes it reject with an AbortError.
+   */
+  readonly result: Promise<Result>;
+}
+
+type Line<Item, Result> =
+  | { type: 'item'; item: Item }
+  | { type: 'heartbeat' }
+  | { type: 'result'; result: Result }
+  | { type: 'end' }
+  | { type: 'error'; error: Problem };
+
+export interface Source {
+  /** Sends the request and answers its body; called once, when the stream is first read. */
+  open(signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
+  /** The caller's: its reason is what they get when it fires. */
+  readonly signal: AbortSignal | undefined;
+  /** Whether a call that is cut may have changed something. */
+  readonly changes: boolean;
+}
+
+export function createStream<Item, Result>({ open, signal, changes }: Source): Stream<Item, Result> {
+  const leaving = new AbortController();
+  let settle!: (result: Result) => void;
+  let fail!: (reason: unknown) => void;
+  const result = new Promise<Result>((resolve, reject) => {
+    settle = resolve;
+    fail = reject;
+  });
+  // Whoever loops meets the failure there; the result need not be asked for.
+  result.catch(() => undefined);
+
+  const cut = (why: string, cause?: unknown): XiError =>
+    new XiError(
+      {
+        code: 'bad_gateway',
+        status: 502,
+        detail: `The stream was cut before its last line: ${why}.`,
+        ...(changes ? { outcome: 'unknown' } : {}),
+      },
+      cause,
+    );
+
+  /** The items of a body of NDJSON, then its result. */
+  async function* read(body: ReadableStream<Uint8Array>): AsyncGenerator<Item, Result, undefined> {
+    for await (const text of lines(body)) {
+      let line: Line<Item, Result>;
+      try {
+        line = JSON.parse(text) as Line<Item, Result>;
+      } catch (error) {
+        throw cut('it ends amid a line', error);
+      }
+      if (line.type === 'item') yield line.item;
+      else if (line.type === 'result') return line.result;
+      else if (line.type === 'end') return undefined as Result;
+      else if (line.type === 'error') throw new XiError(line.error);
+    }
+    throw cut('the connection ended');
+  }
+
+  async function* run(): AsyncGenerator<Item, void, undefined> {
+    const abort = (): void => leaving.abort(signal?.reason);
+    let over = false;
+    try {
+      signal?.throwIfAborted();
+      signal?.addEventListener('abort', abort, { once: true });
+      settle(yield* read(await open(leaving.signal)));
+      over = true;
+    } catch (error) {
+      over = true;
+      const seen: unknown = leaving.signal.aborted
+        ? leaving.signal.reason
+        : error instanceof XiError || signal?.aborted === true
+          ? error
+          : cut(error instanceof Error ? error.message : String(error), error);
+      fail(seen);
+      throw seen;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      const left = new DOMException('The stream was left before its end.', 'AbortError');
+      if (!over) fail(left);
+      leaving.abort(left);
+    }
+  }
+
+  let begun = false;
+  const iterate = (): AsyncGenerator<Item, void, undefined> => {
+    if (begun) throw new TypeError('a stream can be looped over once');
+    begun = true;
+    return run();
+  };
+  const drain = async (): Promise<void> => {
+    if (begun) return;
+    const items = iterate();
+    while ((await items.next()).done !== true);
+  };
+  return {
+    [Symbol.asyncIterator]: iterate,
+    get result() {
+      // In a microtask, so that `const { result } = stream` may be followed by a loop.
+      queueMicrotask(() => void drain().catch(() => undefined));
+      return result;
+    },
+  };
+}

@@ -1,0 +1,150 @@
+/** The HTTP server of the embedded cluster's API. */
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { sendError } from './answers.js';
+import { createDiscovery } from './discovery.js';
+import { ApiError, methodNotAllowed, noSuchResource } from './errors.js';
+import { checkRequest, isLoopbackHost } from './guard.js';
+import { createLister } from './lists.js';
+import type { PodRuntime } from './pod-runtime.js';
+import { createRegistry } from './registry.js';
+import type { Registry } from './registry.js';
+import { parseResourcePath } from './requests.js';
+import { createResourceHandler } from './resource-handler.js';
+import type { ResourceCall } from './resource-handler.js';
+import { createResources } from './resources.js';
+import { createSchema } from './schema.js';
+import { createClock } from './storage.js';
+import { createStrategies } from './strategies.js';
+import { createSubresources } from './subresources.js';
+import { createReviews } from './reviews.js';
+
+export interface ApiServerOptions {
+  /** 0, the default, takes a free port. */
+  port?: number;
+  /** A loopback address; default 127.0.0.1. */
+  host?: string;
+  /** Told of failures that are the server's own. */
+  log?: (message: string, error: unknown) => void;
+  /** Milliseconds between the bookmarks of a watch. Default 10,000. */
+  bookmarkMs?: number;
+}
+
+export interface ApiServer {
+  readonly url: string;
+  readonly port: number;
+  readonly registry: Registry;
+  /** Gives the server what runs the pods; until then logs are answered with 503. */
+  setPodRuntime(runtime: PodRuntime): void;
+  /** Ends all watches and connections. */
+  close(): Promise<void>;
+}
+
+/** Starts the API on a loopback address. Rejects when the address is no loopback one or cannot be had. */
+export async function startApiServer(options: ApiServerOptions = {}): Promise<ApiServer> {
+  const { port = 0, host = '127.0.0.1', log = () => undefined, bookmarkMs } = options;
+  if (!isLoopbackHost(host))
+    throw new Error(
+      `the embedded cluster listens on loopback addresses only, and ${host} is none; use 127.0.0.1`,
+    );
+  const schema = createSchema();
+  const resources = createResources();
+  // Versions start at the time, so that a client which outlives a restart sees its version as too old.
+  const clock = createClock(Date.now());
+  const registry = createRegistry({ resources, clock, strategies: createStrategies });
+  const lister = createLister(clock);
+  const streams = new Set<() => void>();
+  let runtime: PodRuntime | undefined;
+  const onWatch = (end: () => void, response: ServerResponse): void => {
+    streams.add(end);
+    response.once('close', () => streams.delete(end));
+  };
+  const handleResource = createResourceHandler({ schema, registry, lister, bookmarkMs, onWatch });
+  const subresources = createSubresources({ schema, registry, runtime: () => runtime });
+  const discovery = createDiscovery(resources, schema);
+  const review = createReviews(schema);
+
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    checkRequest(request);
+    const target = request.url ?? '/';
+    const cut = target.indexOf('?');
+    const pathname = cut < 0 ? target : target.slice(0, cut);
+    const query = new URLSearchParams(cut < 0 ? '' : target.slice(cut + 1));
+    if (discovery(pathname, request, response)) return;
+    const path = parseResourcePath(pathname);
+    if (path === undefined) return notServed(response);
+    if (await review(path, request, response, query)) return;
+    const resource = resources.find(path.group, path.version, path.plural);
+    if (resource === undefined) {
+      if (!discovery.serves(path.group, path.version)) return notServed(response);
+      throw noSuchResource();
+    }
+    const call: ResourceCall = { request, response, resource, path, query };
+    if (path.subresource === undefined) return handleResource(call);
+    const sub = path.subresource;
+    if (!(resource.subresources as readonly string[] | undefined)?.includes(sub)) throw noSuchResource();
+    const own = subresources[sub];
+    if (own !== undefined) return own(call);
+    if (request.method === 'POST' || request.method === 'DELETE') throw methodNotAllowed();
+    return handleResource(call);
+  };
+
+  const server = createServer({ keepAlive: true, noDelay: true }, (request, response) => {
+    handle(request, response).catch((error: unknown) => {
+      if (response.destroyed) return;
+      if (!(error instanceof ApiError)) log(`${request.method ?? ''} ${request.url ?? ''} failed`, error);
+      sendError(response, error instanceof ApiError ? error : internal(error));
+      // What is left of a refused body is not read: the connection cannot be used again.
+      if (!request.complete) {
+        response.once('finish', () => request.socket.destroySoon());
+      }
+    });
+  });
+  server.keepAliveTimeout = 120_000;
+  server.requestTimeout = 60_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host.replace(/^\[|\]$/g, ''), () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const bound = server.address() as AddressInfo;
+  return {
+    url: `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`,
+    port: bound.port,
+    registry,
+    setPodRuntime(given) {
+      runtime = given;
+    },
+    close() {
+      for (const end of streams) end();
+      return new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+        setTimeout(() => server.closeAllConnections(), 200).unref();
+      });
+    },
+  };
+}
+
+const internal = (error: unknown): ApiError => {
+  const message = error instanceof Error ? error.message : String(error);
+  return new ApiError({
+    code: 500,
+    reason: 'InternalError',
+    message: `Internal error occurred: ${message}`,
+    details: { causes: [{ message }] },
+  });
+};
+
+function notServed(response: ServerResponse): void {
+  const text = '404 page not found\n';
+  response.writeHead(404, {
+    'content-type': 'text/plain; charset=utf-8',
+    'x-content-type-options': 'nosniff',
+    'content-length': text.length,
+  });
+  response.end(text);
+}

@@ -1,0 +1,111 @@
+/** The rules for names, labels and their keys. Each function answers what is wrong, in the API's words. */
+
+const LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
+const LABEL_1035 = '[a-z]([-a-z0-9]*[a-z0-9])?';
+const SUBDOMAIN = `${LABEL}(\\.${LABEL})*`;
+const QUALIFIED = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]';
+const LABEL_VALUE = `(${QUALIFIED})?`;
+
+interface Rule {
+  readonly test: RegExp;
+  readonly message: string;
+}
+
+const egs = (examples: readonly string[]): string =>
+  `e.g. ${examples.map((item) => `'${item}', `).join(' or ')}`;
+
+const rule = (regexp: string, text: string, examples: readonly string[]): Rule => ({
+  test: new RegExp(`^(?:${regexp})$`),
+  message: `${text} (${egs(examples)}regex used for validation is '${regexp}')`,
+});
+
+const RULES = {
+  label: rule(
+    LABEL,
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
+    ['my-name', '123-abc'],
+  ),
+  subdomain: rule(
+    SUBDOMAIN,
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
+    ['example.com'],
+  ),
+  label1035: rule(
+    LABEL_1035,
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
+    ['my-name', 'abc-123'],
+  ),
+  qualified: rule(
+    QUALIFIED,
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+    ['MyName', 'my.name', '123-abc'],
+  ),
+  value: rule(
+    LABEL_VALUE,
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+    ['MyValue', 'my_value', '12345'],
+  ),
+  configKey: rule(
+    '[-._a-zA-Z0-9]+',
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+    ['key.name', 'KEY_NAME', 'key-name'],
+  ),
+} as const;
+
+const max = (length: number): string => `must be no more than ${length} bytes`;
+
+const check =
+  (name: keyof typeof RULES, length: number) =>
+  (text: string): string[] => [
+    ...(text.length > length ? [max(length)] : []),
+    ...(RULES[name].test.test(text) ? [] : [RULES[name].message]),
+  ];
+
+export const labelErrors = check('label', 63);
+export const subdomainErrors = check('subdomain', 253);
+export const label1035Errors = check('label1035', 63);
+export const labelValueErrors = check('value', 63);
+
+export function configKeyErrors(text: string): string[] {
+  if (text === '.') return ["must not be '.'"];
+  if (text === '..') return ["must not be '..'"];
+  if (text.startsWith('..')) return ["must not start with '..'"];
+  return check('configKey', 253)(text);
+}
+
+/** Names that only have to be one segment of a path. */
+export function pathErrors(text: string): string[] {
+  if (text === '.' || text === '..') return [`may not be '${text}'`];
+  return ['/', '%'].filter((bad) => text.includes(bad)).map((bad) => `may not contain '${bad}'`);
+}
+
+/** Keys of labels and annotations, finalizers: an optional subdomain, a slash, a name. */
+export function labelKeyErrors(text: string): string[] {
+  const parts = text.split('/');
+  const [first = '', second] = parts;
+  if (parts.length > 2)
+    return [
+      `a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (${egs(['MyName', 'my.name', '123-abc'])}regex used for validation is '${QUALIFIED}') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+    ];
+  const errors: string[] = [];
+  if (second !== undefined) {
+    if (first === '') errors.push('prefix part must be non-empty');
+    else errors.push(...subdomainErrors(first).map((error) => `prefix part ${error}`));
+  }
+  const name = second ?? first;
+  if (name === '') errors.push('name part must be non-empty');
+  else if (name.length > 63) errors.push(`name part ${max(63)}`);
+  if (!RULES.qualified.test.test(name)) errors.push(RULES.qualified.message);
+  return errors;
+}
+
+const BY_RULE = {
+  subdomain: subdomainErrors,
+  label: labelErrors,
+  label1035: label1035Errors,
+  path: pathErrors,
+} as const;
+
+/** What is wrong with an object's name under its kind's rule. `prefix`: of a generateName, which may end in a dash. */
+export const nameErrors = (rule: keyof typeof BY_RULE, name: string, prefix = false): string[] =>
+  BY_RULE[rule](prefix ? name.replace(/-$/, 'a') : name);

@@ -1,0 +1,135 @@
+/** Strategic merge patch: lists merge by the keys that the schema names. */
+import { badRequest } from './errors.js';
+import { equal, isObject, setField } from './json.js';
+import type { Json, JsonObject } from './json.js';
+import type { Field, Schema, Struct, Type } from './schema.js';
+
+const PATCH = '$patch';
+const RETAIN = '$retainKeys';
+const ORDER = '$setElementOrder/';
+const DELETE_PRIMITIVES = '$deleteFromPrimitiveList/';
+
+/** Applies `patch` to an object of this struct; neither is changed. Throws ApiError 400 for a patch that makes no sense. */
+export function strategicPatch(
+  schema: Schema,
+  structName: string,
+  target: JsonObject,
+  patch: JsonObject,
+): JsonObject {
+  const structOf = (type: Type | undefined): Struct | undefined =>
+    type?.code === '@' ? schema.struct(type.name) : undefined;
+
+  const patchObject = (struct: Struct | undefined, current: JsonObject, change: JsonObject): JsonObject => {
+    const directive = change[PATCH];
+    if (directive === 'replace') {
+      const { [PATCH]: _directive, ...rest } = change;
+      return clean(rest);
+    }
+    if (directive === 'delete') return {};
+    if (directive !== undefined && directive !== 'merge')
+      throw badRequest(`Unknown patch type: ${JSON.stringify(directive)}`);
+    let result: JsonObject = { ...current };
+    const retain = change[RETAIN];
+    if (Array.isArray(retain)) {
+      const kept = new Set(retain);
+      result = Object.fromEntries(Object.entries(result).filter(([key]) => kept.has(key)));
+    }
+    for (const [key, value] of Object.entries(change)) {
+      if (key === PATCH || key === RETAIN || key.startsWith(ORDER) || value === undefined) continue;
+      if (key.startsWith(DELETE_PRIMITIVES)) {
+        const name = key.slice(DELETE_PRIMITIVES.length);
+        const list = result[name];
+        if (Array.isArray(list) && Array.isArray(value))
+          result[name] = list.filter((item) => !value.some((gone) => equal(item, gone)));
+        continue;
+      }
+      if (value === null) {
+        delete result[key];
+        continue;
+      }
+      const field = struct?.fields.get(key);
+      const existing = Object.hasOwn(result, key) ? result[key] : undefined;
+      setField(result, key, patchValue(field, existing, value));
+    }
+    for (const [key, order] of Object.entries(change)) {
+      if (!key.startsWith(ORDER) || !Array.isArray(order)) continue;
+      const name = key.slice(ORDER.length);
+      const list = result[name];
+      if (Array.isArray(list)) result[name] = ordered(list, order, struct?.fields.get(name)?.mergeKey);
+    }
+    return result;
+  };
+
+  const patchValue = (field: Field | undefined, current: Json | undefined, value: Json): Json => {
+    if (isObject(value)) {
+      const replaces = field?.patchStrategy.includes('replace') === true;
+      const base = isObject(current) && !replaces ? current : {};
+      return patchObject(structOf(field?.type), base, value);
+    }
+    if (!Array.isArray(value) || field === undefined || !field.patchStrategy.includes('merge'))
+      return Array.isArray(value)
+        ? value.filter((item) => !isDirective(item)).map((item) => clean(item))
+        : value;
+    const list = Array.isArray(current) ? current : [];
+    if (field.mergeKey === undefined) return mergePrimitives(list, value);
+    return mergeList(field, field.mergeKey, list, value);
+  };
+
+  const mergeList = (field: Field, mergeKey: string, current: Json[], patches: Json[]): Json[] => {
+    const struct = structOf(field.type.code === '[' ? field.type.item : undefined);
+    if (patches.some((item) => isObject(item) && item[PATCH] === 'replace' && !Object.hasOwn(item, mergeKey)))
+      return patches.filter((item) => !isDirective(item)).map((item) => clean(item));
+    let result = [...current];
+    for (const item of patches) {
+      if (!isObject(item)) throw badRequest(`the patch of ${field.name} holds what is no object`);
+      const key = item[mergeKey];
+      if (key === undefined || key === null)
+        throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`);
+      const same = (other: Json): boolean => isObject(other) && equal(other[mergeKey], key);
+      if (item[PATCH] === 'delete') {
+        result = result.filter((other) => !same(other));
+        continue;
+      }
+      const index = result.findIndex(same);
+      const existing = index < 0 ? undefined : result[index];
+      const merged = patchObject(struct, isObject(existing) ? existing : {}, item);
+      if (index < 0) result.push(merged);
+      else result[index] = merged;
+    }
+    return result;
+  };
+
+  return patchObject(schema.struct(structName), target, patch);
+}
+
+const isDirective = (item: Json): boolean =>
+  isObject(item) && item[PATCH] !== undefined && Object.keys(item).length === 1;
+
+/** The value without directives and nulls, as it is stored where nothing was before. */
+function clean<T extends Json>(value: T): T {
+  if (Array.isArray(value)) return value.map((item) => clean(item)) as T;
+  if (!isObject(value)) return value;
+  const result: JsonObject = {};
+  for (const [key, item] of Object.entries(value))
+    if (item !== null && item !== undefined && !key.startsWith('$')) setField(result, key, clean(item));
+  return result as T;
+}
+
+const mergePrimitives = (current: Json[], added: Json[]): Json[] => [
+  ...current,
+  ...added.filter(
+    (item, index) => ![...current, ...added.slice(0, index)].some((other) => equal(item, other)),
+  ),
+];
+
+/** Puts the elements that `order` names into its order; the others keep their place relative to the ones before them. */
+function ordered(list: Json[], order: Json[], mergeKey: string | undefined): Json[] {
+  const idOf = (item: Json): Json | undefined =>
+    mergeKey !== undefined && isObject(item) ? item[mergeKey] : item;
+  const rank = (item: Json): number => order.findIndex((other) => equal(idOf(item), idOf(other)));
+  const named = list.filter((item) => rank(item) >= 0).sort((a, b) => rank(a) - rank(b));
+  const result: Json[] = [];
+  let next = 0;
+  for (const item of list) result.push(rank(item) < 0 ? item : (named[next++] ?? item));
+  return result;
+}

@@ -1,0 +1,76 @@
+/** Binding a pod to a Kubernetes node, and evicting it. */
+import { sendJson } from './answers.js';
+import { conflict, methodNotAllowed } from './errors.js';
+import { objectAt, objectsAt, stringAt } from './json.js';
+import type { JsonObject } from './json.js';
+import { timestamp } from './registry.js';
+import { parseDeleteOptions, parseWriteQuery, readBody } from './requests.js';
+import { namedObject, userAgent } from './resource-handler.js';
+import type { ResourceCall, ResourceHandler } from './resource-handler.js';
+import type { SubresourceDeps } from './subresources.js';
+import { decodeBody } from './write-body.js';
+
+const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
+
+async function postedBody(
+  { schema }: SubresourceDeps,
+  { request, query }: ResourceCall,
+  [group, version, kind]: [string, string, string],
+): Promise<JsonObject> {
+  if (request.method !== 'POST') throw methodNotAllowed();
+  const { fieldValidation } = parseWriteQuery(query, 'CreateOptions', userAgent(request));
+  const apiVersion = group === '' ? version : `${group}/${version}`;
+  const struct = `${group === '' ? 'core' : group}.${version}.${kind}`;
+  const text = await readBody(request, schema, struct);
+  return decodeBody(schema, { group, version, apiVersion, kind, struct }, text, {
+    fieldValidation,
+    warnings: [],
+  });
+}
+
+/** POST of a Binding: what a scheduler sends. */
+export const createBindingHandler =
+  (deps: SubresourceDeps): ResourceHandler =>
+  async (call) => {
+    const at = namedObject(call);
+    const binding = await postedBody(deps, call, ['', 'v1', 'Binding']);
+    const node = stringAt(binding, 'target', 'name') ?? '';
+    const options = parseWriteQuery(call.query, 'CreateOptions', userAgent(call.request));
+    deps.registry.update(
+      at,
+      'main',
+      (pod) => {
+        const bound = stringAt(pod, 'spec', 'nodeName');
+        if (bound)
+          throw conflict(
+            { group: '', plural: 'pods/binding', kind: 'Pod' },
+            at.name,
+            `pod ${at.name} is already assigned to node "${bound}"`,
+          );
+        return { ...pod, spec: { ...objectAt(pod, 'spec'), nodeName: node } };
+      },
+      options,
+    );
+    if (!options.dryRun)
+      deps.registry.update(
+        at,
+        'status',
+        (pod) => {
+          const others = objectsAt(pod, 'status', 'conditions').filter(({ type }) => type !== 'PodScheduled');
+          const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: timestamp() };
+          return { ...pod, status: { ...objectAt(pod, 'status'), conditions: [...others, scheduled] } };
+        },
+        options,
+      );
+    sendJson(call.response, 201, JSON.stringify(SUCCESS) + '\n');
+  };
+
+/** POST of an Eviction: a deletion that budgets may refuse. */
+export const createEvictionHandler =
+  (deps: SubresourceDeps): ResourceHandler =>
+  async (call) => {
+    const at = namedObject(call);
+    const eviction = await postedBody(deps, call, ['policy', 'v1', 'Eviction']);
+    deps.registry.delete(at, parseDeleteOptions(call.query, objectAt(eviction, 'deleteOptions') ?? {}));
+    sendJson(call.response, 201, JSON.stringify(SUCCESS) + '\n');
+  };

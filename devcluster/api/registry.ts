@@ -1,0 +1,314 @@
+/**
+ * The operations on stored objects that all kinds share: create, update, delete, with their preconditions. Each is one
+ * synchronous step, so that nothing comes between a read and the write that follows it.
+ */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { alreadyExists, ApiError, badRequest, conflict, invalid, MODIFIED, notFound } from './errors.js';
+import { equal, isObject, numberAt, objectAt, stringAt, stringsAt } from './json.js';
+import type { Json, JsonObject } from './json.js';
+import { validateMetadata, validateMetadataUpdate } from './validation/metadata.js';
+import type { ApiResource, Resources } from './resources.js';
+import { createStorage, keyOf, toObject } from './storage.js';
+import type { Clock, Storage, Stored } from './storage.js';
+import type { Strategy } from './strategy.js';
+
+export interface WriteOptions {
+  readonly dryRun: boolean;
+  /** Who owns the fields that this write sets. */
+  readonly fieldManager: string;
+}
+
+export interface DeleteRequest {
+  readonly propagationPolicy: string | undefined;
+  readonly gracePeriodSeconds: number | undefined;
+  readonly preconditions: { uid?: string | undefined; resourceVersion?: string | undefined };
+  readonly dryRun: boolean;
+}
+
+export interface At {
+  readonly resource: ApiResource;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export type Part = 'main' | 'status' | 'finalize';
+
+export interface Registry {
+  readonly resources: Resources;
+  readonly clock: Clock;
+  storage(resource: ApiResource): Storage;
+  strategy(resource: ApiResource): Strategy;
+  /** The stored object; throws 404. */
+  get(at: At): Stored;
+  read(at: At): JsonObject;
+  create(resource: ApiResource, namespace: string, object: JsonObject, options: WriteOptions): JsonObject;
+  /** Writes a new state of an object. `change` gets the current one and answers the new one. */
+  update(at: At, part: Part, change: (current: JsonObject) => JsonObject, options: WriteOptions): JsonObject;
+  /** Answers the object that is gone (`gone: true`) or still goes. */
+  delete(at: At, request: DeleteRequest): { object: JsonObject; gone: boolean };
+}
+
+const FOREGROUND = 'foregroundDeletion';
+const ORPHAN = 'orphan';
+const SUFFIX = 'bcdfghjklmnpqrstvwxz2456789';
+
+export const timestamp = (): string => new Date().toISOString().slice(0, 19) + 'Z';
+
+const metadataOf = (object: JsonObject): JsonObject => {
+  const found = objectAt(object, 'metadata');
+  if (found !== undefined) return found;
+  const made: JsonObject = {};
+  object.metadata = made;
+  return made;
+};
+
+function generatedName(prefix: string): string {
+  const bytes = randomBytes(5);
+  let suffix = '';
+  for (const byte of bytes) suffix += SUFFIX[byte % SUFFIX.length] ?? '';
+  return prefix.slice(0, 58) + suffix;
+}
+
+export interface RegistryDeps {
+  resources: Resources;
+  clock: Clock;
+  /** Makes the strategies; they may look at the registry later. */
+  strategies: (registry: Registry) => ReadonlyMap<string, Strategy>;
+}
+
+const NONE: Strategy = {};
+
+export function createRegistry({ resources, clock, strategies }: RegistryDeps): Registry {
+  const storages = new Map(resources.all.map((resource) => [resource, createStorage(resource, clock)]));
+  const storage = (resource: ApiResource): Storage => {
+    let found = storages.get(resource);
+    if (found === undefined) storages.set(resource, (found = createStorage(resource, clock)));
+    return found;
+  };
+
+  const get = ({ resource, namespace, name }: At): Stored => {
+    const stored = storage(resource).get(keyOf(resource, namespace, name));
+    if (stored === undefined) throw notFound(resource, name);
+    return stored;
+  };
+  const read = (at: At): JsonObject => toObject(at.resource, get(at));
+
+  const registry: Registry = {
+    resources,
+    clock,
+    storage,
+    strategy: (resource) => byResource.get(resource.groupResource) ?? NONE,
+    get,
+    read,
+
+    create(resource, namespace, object, { dryRun }) {
+      const strategy = registry.strategy(resource);
+      const metadata = metadataOf(object);
+      for (const key of [
+        'uid',
+        'creationTimestamp',
+        'deletionTimestamp',
+        'deletionGracePeriodSeconds',
+        'selfLink',
+      ])
+        delete metadata[key];
+      if (stringAt(metadata, 'resourceVersion'))
+        throw badRequest('resourceVersion should not be set on objects to be created');
+      if (resource.namespaced) metadata.namespace = namespace;
+      else delete metadata.namespace;
+      const prefix = stringAt(metadata, 'generateName');
+      if (!metadata.name && prefix) metadata.name = generatedName(prefix);
+      metadata.uid = randomUUID();
+      metadata.creationTimestamp = timestamp();
+      if (resource.generation === true) metadata.generation = 1;
+      else delete metadata.generation;
+
+      if (resource.subresources?.includes('status') === true)
+        object.status = strategy.initialStatus?.(object) ?? {};
+      strategy.prepareCreate?.(object, dryRun);
+      const errors = [
+        ...validateMetadata(resource, metadata),
+        ...(strategy.validate?.(object, undefined) ?? []),
+      ];
+      if (errors.length > 0) throw invalid(resource, stringAt(metadata, 'name') ?? '', errors);
+
+      const name = stringAt(metadata, 'name') ?? '';
+      const key = keyOf(resource, namespace, name);
+      if (storage(resource).get(key) !== undefined) throw alreadyExists(resource, name);
+      if (!dryRun) storage(resource).put(key, object);
+      return object;
+    },
+
+    update(at, part, change, { dryRun }) {
+      const { resource, name } = at;
+      const stored = get(at);
+      const strategy = registry.strategy(resource);
+      const old = toObject(resource, stored);
+      const changed = change(toObject(resource, stored));
+      const metadata = metadataOf(changed);
+      const oldMetadata = metadataOf(old);
+      if (metadata.uid !== undefined && metadata.uid !== oldMetadata.uid)
+        throw conflict(
+          resource,
+          name,
+          `Precondition failed: UID in precondition: ${String(metadata.uid)}, UID in object meta: ${stored.uid}`,
+        );
+      const version = stringAt(metadata, 'resourceVersion') ?? '';
+      if (version !== '' && !/^\d+$/.test(version))
+        throw invalid(resource, name, [
+          {
+            reason: 'FieldValueInvalid',
+            field: 'metadata.resourceVersion',
+            message: `Invalid value: "${version}": strconv.ParseUint: parsing "${version}": invalid syntax`,
+          },
+        ]);
+      if (version !== '' && version !== '0' && version !== String(stored.version))
+        throw conflict(resource, name, MODIFIED);
+
+      let object = changed;
+      for (const key of [
+        'uid',
+        'creationTimestamp',
+        'resourceVersion',
+        'namespace',
+        'name',
+        'generation',
+        'generateName',
+        'deletionTimestamp',
+      ])
+        keep(metadata, oldMetadata, key);
+      if (metadata.deletionGracePeriodSeconds === undefined)
+        keep(metadata, oldMetadata, 'deletionGracePeriodSeconds');
+      if (part === 'main') {
+          if (resource.subresources?.includes('status') === true) keep(object, old, 'status');
+        strategy.prepareUpdate?.(object, old);
+      } else {
+        keep(metadata, oldMetadata, 'labels');
+        keep(metadata, oldMetadata, 'ownerReferences');
+        object = { ...old, metadata };
+        if (part === 'status') keep(object, changed, 'status');
+        else object.spec = { ...objectAt(old, 'spec'), finalizers: stringsAt(changed, 'spec', 'finalizers') };
+      }
+      const errors = [
+        ...validateMetadataUpdate(metadata, oldMetadata),
+        ...(part === 'main' ? (strategy.validate?.(object, old) ?? []) : []),
+      ];
+      if (errors.length > 0) throw invalid(resource, name, errors);
+      if (equal(object, old)) return old;
+      if (part === 'main' && resource.generation === true && contentChanged(object, old))
+        metadata.generation = (numberAt(oldMetadata, 'generation') ?? 0) + 1;
+      if (dryRun) return object;
+      if (isGone(object, strategy)) {
+        strategy.removed?.(object);
+        storage(resource).remove(stored.key, object);
+      } else storage(resource).put(stored.key, object);
+      return object;
+    },
+
+    delete(at, { propagationPolicy, gracePeriodSeconds, preconditions, dryRun }) {
+      const { resource, name } = at;
+      const stored = get(at);
+      const strategy = registry.strategy(resource);
+      const object = toObject(resource, stored);
+      const metadata = metadataOf(object);
+      if (preconditions.uid !== undefined && preconditions.uid !== stored.uid)
+        throw conflict(
+          resource,
+          name,
+          `the UID in the precondition (${preconditions.uid}) does not match the UID in record (${stored.uid}). The object might have been deleted and then recreated`,
+        );
+      if (
+        preconditions.resourceVersion !== undefined &&
+        preconditions.resourceVersion !== String(stored.version)
+      )
+        throw conflict(
+          resource,
+          name,
+          `the ResourceVersion in the precondition (${preconditions.resourceVersion}) does not match the ResourceVersion in record (${stored.version}). The object might have been modified`,
+        );
+      strategy.checkDelete?.(object);
+
+      const before = stringsAt(metadata, 'finalizers');
+      let finalizers = before;
+      if (propagationPolicy !== undefined) {
+        finalizers = before.filter((item) => item !== FOREGROUND && item !== ORPHAN);
+        if (propagationPolicy === 'Foreground') finalizers = [...finalizers, FOREGROUND];
+        if (propagationPolicy === 'Orphan') finalizers = [...finalizers, ORPHAN];
+      }
+      setList(metadata, 'finalizers', finalizers);
+      const grace = strategy.graceSeconds?.(object, gracePeriodSeconds);
+      const wasGoing = metadata.deletionTimestamp !== undefined;
+      const oldGrace = numberAt(metadata, 'deletionGracePeriodSeconds') ?? 0;
+      if (!wasGoing) {
+        strategy.beginDelete?.(object);
+        const seconds = grace ?? 0;
+        metadata.deletionTimestamp = new Date(Date.now() + seconds * 1_000).toISOString().slice(0, 19) + 'Z';
+        metadata.deletionGracePeriodSeconds = seconds;
+        const generation = numberAt(metadata, 'generation');
+        if (generation !== undefined && generation > 0) metadata.generation = generation + 1;
+      } else if (grace !== undefined && gracePeriodSeconds !== undefined && grace < oldGrace) {
+        metadata.deletionTimestamp = new Date(Date.now() + grace * 1_000).toISOString().slice(0, 19) + 'Z';
+        metadata.deletionGracePeriodSeconds = grace;
+      }
+      if (isGone(object, strategy)) {
+        if (!wasGoing) {
+          // An object that goes at once is shown as it was, without the marks of a deletion.
+          delete metadata.deletionTimestamp;
+          delete metadata.deletionGracePeriodSeconds;
+          keepOrDrop(metadata, stored);
+        }
+        if (!dryRun) {
+          strategy.removed?.(object);
+          storage(resource).remove(stored.key, object);
+        }
+        return { object, gone: true };
+      }
+      if (!dryRun && !equal(object, toObject(resource, stored))) storage(resource).put(stored.key, object);
+      return { object, gone: false };
+    },
+  };
+  const byResource = strategies(registry);
+  return registry;
+}
+
+/** Gives `target` the field as `source` has it, absence included. */
+function keep(target: JsonObject, source: JsonObject, key: string): void {
+  const value = source[key];
+  if (value === undefined) delete target[key];
+  else target[key] = value;
+}
+
+function keepOrDrop(metadata: JsonObject, stored: Stored): void {
+  const original = (JSON.parse(stored.item) as { metadata: JsonObject }).metadata;
+  keep(metadata, original, 'generation');
+}
+
+function setList(target: JsonObject, key: string, list: string[]): void {
+  if (list.length === 0) delete target[key];
+  else target[key] = list;
+}
+
+/** Whether anything but metadata and status differs. */
+function contentChanged(object: JsonObject, old: JsonObject): boolean {
+  const content = ({ metadata: _m, status: _s, kind: _k, apiVersion: _a, ...rest }: JsonObject): Json =>
+    rest as JsonObject;
+  return !equal(content(object), content(old));
+}
+
+/** Whether a deleted object has nothing left that keeps it. */
+function isGone(object: JsonObject, strategy: Strategy): boolean {
+  const metadata = metadataOf(object);
+  return (
+    metadata.deletionTimestamp !== undefined &&
+    stringsAt(metadata, 'finalizers').length === 0 &&
+    (numberAt(metadata, 'deletionGracePeriodSeconds') ?? 0) === 0 &&
+    strategy.holds?.(object) !== true
+  );
+}
+
+/** Throws the 400 that the API answers to a body which is no object. */
+export function mustBeObject(value: unknown): JsonObject {
+  if (!isObject(value))
+    throw new ApiError({ code: 400, reason: 'BadRequest', message: 'the body is not an object' });
+  return value;
+}

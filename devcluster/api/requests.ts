@@ -1,0 +1,322 @@
+/** What a request asks for: its path, its options and its bodies, checked. */
+import type { IncomingMessage } from 'node:http';
+import { ApiError, badRequest, invalid, tooLarge, unsupportedMediaType } from './errors.js';
+import { invalidValue, notSupported } from './field-errors.js';
+import type { FieldError } from './field-errors.js';
+import { isObject } from './json.js';
+import type { JsonObject } from './json.js';
+import { decodeProtobuf, PROTOBUF_TYPE } from './protobuf.js';
+import type { Schema } from './schema.js';
+
+const BODY_LIMIT = 3 * 1024 * 1024;
+const OPTIONS = { group: 'meta.k8s.io' } as const;
+
+/** Path of a resource: `/apis/apps/v1/namespaces/default/deployments/web/status` in its parts. */
+export interface ResourcePath {
+  readonly group: string;
+  readonly version: string;
+  readonly namespace: string | undefined;
+  readonly plural: string;
+  readonly name: string | undefined;
+  readonly subresource: string | undefined;
+}
+
+/** The parts of a resource's path; undefined when the path is no such path. */
+export function parseResourcePath(path: string): ResourcePath | undefined {
+  const segments = path.split('/').slice(1);
+  if (segments.at(-1) === '') segments.pop();
+  const core = segments[0] === 'api';
+  if (!core && segments[0] !== 'apis') return undefined;
+  const [group, version] = core ? ['', segments[1]] : [segments[1], segments[2]];
+  let rest: string[];
+  try {
+    rest = segments.slice(core ? 2 : 3).map(decodeURIComponent);
+  } catch {
+    return undefined;
+  }
+  if (group === undefined || version === undefined || rest.length === 0 || rest.includes(''))
+    return undefined;
+  const isNamespace =
+    rest[0] === 'namespaces' && (rest.length < 3 || rest[2] === 'status' || rest[2] === 'finalize');
+  const namespace = rest[0] === 'namespaces' && !isNamespace ? rest[1] : undefined;
+  const [plural = '', name, subresource, ...more] = namespace === undefined ? rest : rest.slice(2);
+  if (more.length > 0) return undefined;
+  return { group, version, namespace, plural, name, subresource };
+}
+
+export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
+
+export interface WriteQuery {
+  readonly dryRun: boolean;
+  readonly fieldManager: string;
+  readonly fieldValidation: FieldValidation;
+  readonly force: boolean;
+}
+
+const VALIDATIONS: readonly string[] = ['Ignore', 'Strict', 'Warn'];
+
+/** Options of a write. `kind` names them in the 422 of a bad one. */
+export function parseWriteQuery(
+  query: URLSearchParams,
+  kind: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions',
+  userAgent: string,
+): WriteQuery {
+  const errors: FieldError[] = [];
+  const dryRun = query.getAll('dryRun').filter((item) => item !== '');
+  for (const item of dryRun) if (item !== 'All') errors.push(notSupported('dryRun', dryRun, ['All']));
+  const fieldValidation = query.get('fieldValidation') ?? '';
+  if (fieldValidation !== '' && !VALIDATIONS.includes(fieldValidation))
+    errors.push(notSupported('fieldValidation', fieldValidation, VALIDATIONS));
+  const manager = query.get('fieldManager') ?? '';
+  if (manager.length > 128)
+    errors.push({
+      reason: 'FieldValueTooLong',
+      field: 'fieldManager',
+      message: 'Too long: may not be more than 128 bytes',
+    });
+  if (errors.length > 0) throw invalid({ ...OPTIONS, kind }, '', errors);
+  return {
+    dryRun: dryRun.length > 0,
+    fieldManager: manager || (userAgent.split('/')[0] ?? '') || 'unknown',
+    fieldValidation: (fieldValidation || 'Warn') as FieldValidation,
+    force: query.get('force') === 'true',
+  };
+}
+
+export interface DeleteQuery {
+  readonly propagationPolicy: string | undefined;
+  readonly gracePeriodSeconds: number | undefined;
+  readonly preconditions: { uid?: string | undefined; resourceVersion?: string | undefined };
+  readonly dryRun: boolean;
+}
+
+const POLICIES = ['Background', 'Foreground', 'Orphan'];
+
+/** Options of a deletion, from its body or its query. */
+export function parseDeleteOptions(query: URLSearchParams, body: JsonObject): DeleteQuery {
+  const preconditions = isObject(body.preconditions) ? body.preconditions : {};
+  const errors: FieldError[] = [];
+  const orphan = body.orphanDependents ?? query.get('orphanDependents') ?? undefined;
+  const legacy = orphan === undefined ? undefined : String(orphan) === 'true' ? 'Orphan' : 'Background';
+  const policy = body.propagationPolicy ?? query.get('propagationPolicy') ?? legacy;
+  if (policy !== undefined && (typeof policy !== 'string' || !POLICIES.includes(policy)))
+    errors.push(
+      notSupported('propagationPolicy', String(policy), ['Foreground', 'Background', 'Orphan', 'nil']),
+    );
+  const dryRun = [
+    ...(Array.isArray(body.dryRun) ? body.dryRun : []),
+    ...query.getAll('dryRun').filter((item) => item !== ''),
+  ];
+  if (dryRun.some((item) => item !== 'All')) errors.push(notSupported('dryRun', dryRun, ['All']));
+  if (errors.length > 0) throw invalid({ ...OPTIONS, kind: 'DeleteOptions' }, '', errors);
+  const grace = body.gracePeriodSeconds ?? query.get('gracePeriodSeconds') ?? undefined;
+  const seconds = grace === undefined ? undefined : Number(grace);
+  if (seconds !== undefined && !Number.isInteger(seconds))
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(String(grace))}: invalid syntax`);
+  return {
+    propagationPolicy: policy as string | undefined,
+    gracePeriodSeconds: seconds === undefined || seconds >= 0 ? seconds : 1,
+    preconditions: {
+      uid: typeof preconditions.uid === 'string' ? preconditions.uid : undefined,
+      resourceVersion:
+        typeof preconditions.resourceVersion === 'string' ? preconditions.resourceVersion : undefined,
+    },
+    dryRun: dryRun.length > 0,
+  };
+}
+
+export interface ListQuery {
+  readonly labelSelector: string;
+  readonly fieldSelector: string;
+  readonly limit: number;
+  readonly continue: string;
+  readonly resourceVersion: string;
+  readonly resourceVersionMatch: string;
+  readonly watch: boolean;
+  readonly allowWatchBookmarks: boolean;
+  readonly sendInitialEvents: boolean;
+  readonly timeoutSeconds: number | undefined;
+}
+
+const integer = (query: URLSearchParams, key: string): number | undefined => {
+  const text = query.get(key);
+  if (text === null || text === '') return undefined;
+  if (!/^-?\d+$/.test(text))
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  return Number(text);
+};
+const flag = (query: URLSearchParams, key: string): boolean =>
+  query.has(key) && !['false', '0'].includes((query.get(key) ?? '').toLowerCase());
+
+/** Options of a list or watch, with the combinations that the API refuses. */
+export function parseListQuery(query: URLSearchParams): ListQuery {
+  const options: ListQuery = {
+    labelSelector: query.get('labelSelector') ?? '',
+    fieldSelector: query.get('fieldSelector') ?? '',
+    limit: integer(query, 'limit') ?? 0,
+    continue: query.get('continue') ?? '',
+    resourceVersion: query.get('resourceVersion') ?? '',
+    resourceVersionMatch: query.get('resourceVersionMatch') ?? '',
+    watch: flag(query, 'watch'),
+    allowWatchBookmarks: flag(query, 'allowWatchBookmarks'),
+    sendInitialEvents: flag(query, 'sendInitialEvents'),
+    timeoutSeconds: integer(query, 'timeoutSeconds'),
+  };
+  const errors: FieldError[] = [];
+  const match = options.resourceVersionMatch;
+  if (query.has('sendInitialEvents')) {
+    if (!options.watch)
+      errors.push({
+        reason: 'FieldValueForbidden',
+        field: 'sendInitialEvents',
+        message: 'Forbidden: sendInitialEvents is forbidden for list',
+      });
+    else if (match !== 'NotOlderThan')
+      errors.push({
+        reason: 'FieldValueForbidden',
+        field: 'resourceVersionMatch',
+        message: 'Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+      });
+  } else if (match !== '') {
+    const refuse = (message: string): void => {
+      errors.push({
+        reason: 'FieldValueForbidden',
+        field: 'resourceVersionMatch',
+        message: `Forbidden: ${message}`,
+      });
+    };
+    if (options.watch)
+      refuse('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+    else if (options.resourceVersion === '')
+      refuse('resourceVersionMatch is forbidden unless resourceVersion is provided');
+    else if (options.continue !== '') refuse('resourceVersionMatch is forbidden when continue is provided');
+    else if (match !== 'Exact' && match !== 'NotOlderThan')
+      errors.push(notSupported('resourceVersionMatch', match, ['Exact', 'NotOlderThan']));
+    else if (match === 'Exact' && options.resourceVersion === '0')
+      refuse('resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
+  }
+  if (errors.length > 0) throw invalid({ ...OPTIONS, kind: 'ListOptions' }, '', errors);
+  const version = options.resourceVersion;
+  if (version !== '' && !/^\d+$/.test(version))
+    throw invalid({ ...OPTIONS, kind: 'ListOptions' }, '', [
+      invalidValue(
+        'resourceVersion',
+        version,
+        `strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`,
+      ),
+    ]);
+  return options;
+}
+
+/** The body, at most 3 MiB; throws 413 beyond. */
+async function readBytes(request: IncomingMessage): Promise<Buffer> {
+  const declared = Number(request.headers['content-length'] ?? 0);
+  if (declared > BODY_LIMIT) throw tooLarge(`limit is ${BODY_LIMIT}`);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > BODY_LIMIT) throw tooLarge(`limit is ${BODY_LIMIT}`);
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+}
+
+/** The body as text, whatever its media type. */
+export const readText = async (request: IncomingMessage): Promise<string> =>
+  (await readBytes(request)).toString('utf8');
+
+const JSON_TYPE = 'application/json';
+
+/** The media type of a body without its parameters; JSON when absent. */
+export const mediaType = (request: IncomingMessage): string =>
+  (request.headers['content-type'] ?? JSON_TYPE).split(';')[0]?.trim().toLowerCase() ?? JSON_TYPE;
+
+/** An object's body as JSON text; one in protobuf is read as this struct. Throws 415 for other media types. */
+export async function readBody(request: IncomingMessage, schema: Schema, struct: string): Promise<string> {
+  const type = mediaType(request);
+  if (type !== JSON_TYPE && type !== PROTOBUF_TYPE) throw unsupportedMediaType([JSON_TYPE, PROTOBUF_TYPE]);
+  const bytes = await readBytes(request);
+  if (type === JSON_TYPE || bytes.length === 0) return bytes.toString('utf8');
+  return JSON.stringify(decodeProtobuf(schema, struct, bytes));
+}
+
+/** Parses JSON text; the error is the reason in the words of the API's decoder. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new SyntaxError(jsonReason(text, error));
+  }
+}
+
+function jsonReason(text: string, error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  if (text.trim() === '' || /Unexpected end|Unterminated/.test(message))
+    return 'unexpected end of JSON input';
+  const position = Number(/position (\d+)/.exec(message)?.[1] ?? NaN);
+  const character = Number.isNaN(position)
+    ? (/Unexpected token '?(.)/.exec(message)?.[1] ?? '')
+    : (text[position] ?? '');
+  if (character === '') return 'unexpected end of JSON input';
+  const quoted = character === "'" ? `'\\''` : `'${character}'`;
+  const before = (Number.isNaN(position) ? '' : text.slice(0, position)).trimEnd();
+  const last = before.at(-1);
+  const where =
+    before === ''
+      ? 'looking for beginning of value'
+      : last === '{'
+        ? 'looking for beginning of object key string'
+        : last === ',' && /["}\]\w]\s*,$/.test(before) && isInObject(before)
+          ? 'looking for beginning of object key string'
+          : last === ':' || last === '[' || last === ','
+            ? 'looking for beginning of value'
+            : isInObject(before)
+              ? before.endsWith('"') && isKey(before)
+                ? 'after object key'
+                : 'after object key:value pair'
+              : 'after array element';
+  return `invalid character ${quoted} ${/[\]}"\w]/.test(last ?? '') && depth(before) === 0 ? 'after top-level value' : where}`;
+}
+
+/** The brackets that are open after this text. */
+function open(text: string): string[] {
+  const stack: string[] = [];
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]]/g)) {
+    if (token === '{' || token === '[') stack.push(token);
+    else if (token === '}' || token === ']') stack.pop();
+  }
+  return stack;
+}
+const depth = (text: string): number => open(text).length;
+const isInObject = (text: string): boolean => open(text).at(-1) === '{';
+const isKey = (text: string): boolean => /[{,]\s*"(?:[^"\\]|\\.)*"$/.test(text);
+
+/** First bytes of a body as an error shows them. */
+export function summary(text: string): string {
+  if (text === '') return '<empty>';
+  const shown = text.startsWith('{') ? text : Buffer.from(text).toString('hex');
+  const length = text.startsWith('{') ? 30 : 60;
+  return shown.length > length ? `${shown.slice(0, length)} ...` : shown;
+}
+
+/** The object in a body that is to be of `kind`; 400 in the API's words when it is none. */
+export function parseObject(text: string, kind: string): JsonObject {
+  let value: unknown;
+  try {
+    value = parseJson(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw unrecognized(kind, `couldn't get version/kind; json parse error: ${reason}`, text);
+  }
+  if (!isObject(value))
+    throw unrecognized(
+      kind,
+      `couldn't get version/kind; json parse error: json: cannot unmarshal ${Array.isArray(value) ? 'array' : typeof value} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`,
+      text,
+    );
+  return value;
+}
+
+const unrecognized = (kind: string, reason: string, text: string): ApiError =>
+  badRequest(`the object provided is unrecognized (must be of type ${kind}): ${reason} (${summary(text)})`);

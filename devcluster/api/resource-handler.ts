@@ -1,0 +1,316 @@
+/** Requests on the resources of the table: one function a verb. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { listJson, negotiate, objectJson, sendJson, warningHeaders } from './answers.js';
+import {
+  ApiError,
+  badRequest,
+  methodNotAllowed,
+  notFound,
+  noSuchResource,
+  unsupportedMediaType,
+} from './errors.js';
+import { objectAt, stringAt } from './json.js';
+import type { JsonObject } from './json.js';
+
+import type { Lister } from './lists.js';
+import type { At, Registry } from './registry.js';
+import {
+  mediaType,
+  parseDeleteOptions,
+  parseListQuery,
+  parseObject,
+  parseWriteQuery,
+  readBody,
+  readText,
+} from './requests.js';
+import type { ListQuery, ResourcePath } from './requests.js';
+import type { ApiResource } from './resources.js';
+import type { Schema } from './schema.js';
+import { keyOf } from './storage.js';
+import type { Stored } from './storage.js';
+import type { IncludeObject } from './tables.js';
+import { watch } from './watch.js';
+import { decodeBody, PATCH_TYPES, preparePatch } from './write-body.js';
+import type { BodyKind, PatchType, Strictness } from './write-body.js';
+
+export interface HandlerDeps {
+  readonly schema: Schema;
+  readonly registry: Registry;
+  readonly lister: Lister;
+  readonly bookmarkMs?: number | undefined;
+  /** Called with the function that ends each watch that begins. */
+  readonly onWatch: (end: () => void, response: ServerResponse) => void;
+}
+
+/** One request on one resource. */
+export interface ResourceCall {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly resource: ApiResource;
+  readonly path: ResourcePath;
+  readonly query: URLSearchParams;
+}
+
+export const bodyKind = (schema: Schema, resource: ApiResource): BodyKind => ({
+  group: resource.group,
+  version: resource.version,
+  apiVersion: resource.apiVersion,
+  kind: resource.kind,
+  struct: schema.structOf(resource.group, resource.version, resource.kind),
+});
+
+export const userAgent = (request: IncomingMessage): string => request.headers['user-agent'] ?? '';
+
+/** The object that a call names; 404 where the path lacks the namespace of a namespaced kind. */
+export function namedObject({ resource, path }: ResourceCall): At {
+  if (path.name === undefined || resource.namespaced !== (path.namespace !== undefined))
+    throw noSuchResource();
+  return { resource, namespace: path.namespace ?? '', name: path.name };
+}
+
+/** Throws when the namespace of a new object is missing or goes. */
+export function requireNamespace(
+  registry: Registry,
+  resource: ApiResource,
+  namespace: string,
+  name: string,
+): void {
+  if (!resource.namespaced) return;
+  const namespaces = registry.resources.find('', 'v1', 'namespaces');
+  if (namespaces === undefined) return;
+  const stored = registry.storage(namespaces).get(namespace);
+  if (stored === undefined) throw notFound(namespaces, namespace);
+  if (stored.fields['status.phase'] === 'Terminating')
+    throw new ApiError({
+      code: 403,
+      reason: 'Forbidden',
+      message: `${resource.groupResource} "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
+      details: {
+        name,
+        ...(resource.group !== '' && { group: resource.group }),
+        kind: resource.plural,
+        causes: [
+          {
+            reason: 'NamespaceTerminating',
+            message: `namespace ${namespace} is being terminated`,
+            field: 'metadata.namespace',
+          },
+        ],
+      },
+    });
+}
+
+/** Checks that a body is about the object that the path names. */
+export function checkIdentity(object: JsonObject, { namespace, name, resource }: At): void {
+  const ownName = stringAt(object, 'metadata', 'name') ?? '';
+  const ownNamespace = stringAt(object, 'metadata', 'namespace') ?? '';
+  if (ownName === '')
+    throw badRequest(
+      `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
+    );
+  if (ownName !== name)
+    throw badRequest(`the name of the object (${ownName}) does not match the name on the URL (${name})`);
+  if (resource.namespaced && ownNamespace !== '' && ownNamespace !== namespace)
+    throw badRequest(
+      `the namespace of the object (${ownNamespace}) does not match the namespace on the request (${namespace})`,
+    );
+}
+
+export type ResourceHandler = (call: ResourceCall) => Promise<void>;
+
+export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
+  const { schema, registry, lister } = deps;
+
+  /** Answers with the object as it is now stored, or as a dry run would have stored it. */
+  const sendObject = (
+    call: ResourceCall,
+    code: number,
+    object: JsonObject,
+    headers: Record<string, string | string[]> = {},
+  ): void => {
+    const view = negotiate(call.request);
+    if (view === 'object') {
+      const { kind: _kind, apiVersion: _version, metadata, ...rest } = object;
+      const { resource } = call;
+      sendJson(
+        call.response,
+        code,
+        JSON.stringify({ kind: resource.kind, apiVersion: resource.apiVersion, metadata, ...rest }) + '\n',
+        headers,
+      );
+      return;
+    }
+    const stored = transient(call.resource, object);
+    sendJson(
+      call.response,
+      code,
+      objectJson(call.resource, view, stored, include(call.query)) + '\n',
+      headers,
+    );
+  };
+
+  const get: ResourceHandler = async (call) => {
+    const stored = registry.get(namedObject(call));
+    const view = negotiate(call.request);
+    sendJson(call.response, 200, objectJson(call.resource, view, stored, include(call.query)) + '\n');
+  };
+
+  const list: ResourceHandler = async (call) => {
+    const query = parseListQuery(call.query);
+    if (query.watch) return startWatch(call, query);
+    const page = lister.page(registry.storage(call.resource), call.path.namespace, query);
+    sendJson(call.response, 200, listJson(call.resource, negotiate(call.request), page, include(call.query)));
+  };
+
+  const startWatch = (call: ResourceCall, query: ListQuery): void => {
+    const view = negotiate(call.request);
+    let columns = true;
+    const shape = (stored: Stored): string => {
+      const json = objectJson(call.resource, view, stored, include(call.query), columns);
+      columns = false;
+      return json;
+    };
+    const { bookmarkMs } = deps;
+    const end = watch(
+      {
+        clock: registry.clock,
+        storage: registry.storage(call.resource),
+        shape,
+        ...(bookmarkMs !== undefined && { bookmarkMs }),
+      },
+      { namespace: call.path.namespace, name: call.path.name, query },
+      call.response,
+    );
+    deps.onWatch(end, call.response);
+  };
+
+  const create: ResourceHandler = async (call) => {
+    const { resource, path, request } = call;
+    if (resource.namespaced && path.namespace === undefined) throw methodNotAllowed();
+    const kind = bodyKind(schema, resource);
+    const text = await readBody(request, schema, kind.struct);
+    const query = parseWriteQuery(call.query, 'CreateOptions', userAgent(request));
+    const strictness: Strictness = { fieldValidation: query.fieldValidation, warnings: [] };
+    const object = decodeBody(schema, kind, text, strictness);
+    const namespace = path.namespace ?? '';
+    const own = stringAt(object, 'metadata', 'namespace') ?? '';
+    if (own !== '' && own !== namespace)
+      throw badRequest(
+        'the namespace of the provided object does not match the namespace sent on the request',
+      );
+    requireNamespace(registry, resource, namespace, stringAt(object, 'metadata', 'name') ?? '');
+    const created = registry.create(resource, namespace, object, query);
+    sendObject(call, 201, created, warningHeaders(strictness.warnings));
+  };
+
+  const replace: ResourceHandler = async (call) => {
+    const { resource, request } = call;
+    const at = namedObject(call);
+    const kind = bodyKind(schema, resource);
+    const text = await readBody(request, schema, kind.struct);
+    const query = parseWriteQuery(call.query, 'UpdateOptions', userAgent(request));
+    const strictness: Strictness = { fieldValidation: query.fieldValidation, warnings: [] };
+    const object = decodeBody(schema, kind, text, strictness);
+    checkIdentity(object, at);
+    const updated = registry.update(at, partOf(call), () => object, query);
+    sendObject(call, 200, updated, warningHeaders(strictness.warnings));
+  };
+
+  const patch: ResourceHandler = async (call) => {
+    const { resource, request } = call;
+    const at = namedObject(call);
+    const type = mediaType(request);
+    if (!(PATCH_TYPES as readonly string[]).includes(type)) throw unsupportedMediaType(PATCH_TYPES);
+    const text = await readText(request);
+    const query = parseWriteQuery(call.query, 'PatchOptions', userAgent(request));
+    const strictness: Strictness = { fieldValidation: query.fieldValidation, warnings: [] };
+    const kind = bodyKind(schema, resource);
+    const change = preparePatch(schema, kind, { type: type as PatchType, text }, strictness);
+    const updated = registry.update(at, partOf(call), (current) => checked(change(current), at), query);
+    sendObject(call, 200, updated, warningHeaders(strictness.warnings));
+  };
+
+  const remove: ResourceHandler = async (call) => {
+    const at = namedObject(call);
+    const options = parseDeleteOptions(call.query, await deleteBody(call.request, schema));
+    const { object, gone } = registry.delete(at, options);
+    if (!gone || at.resource.returnsDeleted === true) return sendObject(call, 200, object);
+    sendJson(call.response, 200, JSON.stringify(deletedStatus(at, object)) + '\n');
+  };
+
+  const removeAll: ResourceHandler = async (call) => {
+    const { resource, path } = call;
+    if (resource.namespaced && path.namespace === undefined) throw methodNotAllowed();
+    const options = parseDeleteOptions(call.query, await deleteBody(call.request, schema));
+    const query = parseListQuery(call.query);
+    const page = lister.page(registry.storage(resource), path.namespace, query);
+    for (const { namespace, name } of page.items) registry.delete({ resource, namespace, name }, options);
+    sendJson(call.response, 200, listJson(resource, 'object', page, 'Metadata'));
+  };
+
+  return async (call) => {
+    const { method } = call.request;
+    const { name } = call.path;
+    if (method === 'GET') {
+      if (name === undefined) return list(call);
+      if (call.query.has('watch') && parseListQuery(call.query).watch)
+        return startWatch(call, parseListQuery(call.query));
+      return get(call);
+    }
+    if (method === 'POST' && name === undefined) return create(call);
+    if (method === 'PUT' && name !== undefined) return replace(call);
+    if (method === 'PATCH' && name !== undefined) return patch(call);
+    if (method === 'DELETE') return name === undefined ? removeAll(call) : remove(call);
+    throw methodNotAllowed();
+  };
+}
+
+const partOf = ({ path }: ResourceCall): 'main' | 'status' | 'finalize' =>
+  path.subresource === 'status' || path.subresource === 'finalize' ? path.subresource : 'main';
+
+function checked(object: JsonObject, at: At): JsonObject {
+  checkIdentity(object, at);
+  return object;
+}
+
+async function deleteBody(request: IncomingMessage, schema: Schema): Promise<JsonObject> {
+  const text = await readBody(request, schema, 'meta.v1.DeleteOptions');
+  if (text === '') return {};
+  return parseObject(text, 'DeleteOptions');
+}
+
+export function include(query: URLSearchParams): IncludeObject {
+  const value = query.get('includeObject') ?? 'Metadata';
+  if (value === 'None' || value === 'Metadata' || value === 'Object') return value;
+  throw badRequest(`unrecognized includeObject value: ${JSON.stringify(value)}`);
+}
+
+const deletedStatus = ({ resource, name }: At, object: JsonObject): JsonObject => ({
+  kind: 'Status',
+  apiVersion: 'v1',
+  metadata: {},
+  status: 'Success',
+  details: {
+    name,
+    ...(resource.group !== '' && { group: resource.group }),
+    kind: resource.plural,
+    uid: stringAt(object, 'metadata', 'uid') ?? '',
+  },
+});
+
+/** An object that is shown but not stored. */
+const transient = (resource: ApiResource, object: JsonObject): Stored => {
+  const metadata = objectAt(object, 'metadata') ?? {};
+  const namespace = stringAt(metadata, 'namespace') ?? '';
+  const name = stringAt(metadata, 'name') ?? '';
+  return {
+    key: keyOf(resource, namespace, name),
+    namespace,
+    name,
+    uid: stringAt(metadata, 'uid') ?? '',
+    version: Number(stringAt(metadata, 'resourceVersion') ?? 0),
+    labels: undefined,
+    fields: {},
+    item: JSON.stringify({ metadata, ...object, kind: undefined, apiVersion: undefined }),
+  };
+};

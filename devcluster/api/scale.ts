@@ -1,0 +1,101 @@
+/** The `scale` subresource: replicas of a workload as an autoscaling/v1 Scale. */
+import { sendJson, warningHeaders } from './answers.js';
+import { invalid, methodNotAllowed, unsupportedMediaType } from './errors.js';
+import { invalidValue } from './field-errors.js';
+import { numberAt, objectAt, objectsAt, stringAt, stringsAt } from './json.js';
+import type { JsonObject } from './json.js';
+import { mediaType, parseWriteQuery, readBody, readText } from './requests.js';
+import { checkIdentity, namedObject, userAgent } from './resource-handler.js';
+import type { ResourceHandler } from './resource-handler.js';
+import type { SubresourceDeps } from './subresources.js';
+import { decodeBody, PATCH_TYPES, preparePatch } from './write-body.js';
+import type { PatchType, Strictness } from './write-body.js';
+
+const KIND = {
+  group: 'autoscaling',
+  version: 'v1',
+  apiVersion: 'autoscaling/v1',
+  kind: 'Scale',
+  struct: 'autoscaling.v1.Scale',
+} as const;
+
+const OPERATORS: Record<string, string> = { In: 'in', NotIn: 'notin' };
+
+/** A label selector object as the text that list queries take. */
+export function selectorText(selector: JsonObject | undefined): string {
+  const labels = Object.entries(objectAt(selector, 'matchLabels') ?? {}).map(
+    ([key, value]) => `${key}=${String(value)}`,
+  );
+  const expressions = objectsAt(selector, 'matchExpressions').map((expression) => {
+    const key = stringAt(expression, 'key') ?? '';
+    const operator = stringAt(expression, 'operator') ?? '';
+    if (operator === 'Exists') return key;
+    if (operator === 'DoesNotExist') return `!${key}`;
+    return `${key} ${OPERATORS[operator] ?? operator} (${stringsAt(expression, 'values').sort().join(',')})`;
+  });
+  return [...labels, ...expressions].sort().join(',');
+}
+
+function scaleOf(object: JsonObject): JsonObject {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = objectAt(object, 'metadata') ?? {};
+  const replicas = numberAt(object, 'spec', 'replicas') ?? 0;
+  const selector = selectorText(objectAt(object, 'spec', 'selector'));
+  return {
+    kind: KIND.kind,
+    apiVersion: KIND.apiVersion,
+    metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
+    spec: replicas === 0 ? {} : { replicas },
+    status: { replicas: numberAt(object, 'status', 'replicas') ?? 0, ...(selector !== '' && { selector }) },
+  };
+}
+
+export const createScaleHandler =
+  ({ schema, registry }: SubresourceDeps): ResourceHandler =>
+  async (call) => {
+    const { request, response } = call;
+    const at = namedObject(call);
+    if (request.method === 'GET') {
+      sendJson(response, 200, JSON.stringify(scaleOf(registry.read(at))) + '\n');
+      return;
+    }
+    const isPatch = request.method === 'PATCH';
+    if (!isPatch && request.method !== 'PUT') throw methodNotAllowed();
+    const type = mediaType(request);
+    if (isPatch && !(PATCH_TYPES as readonly string[]).includes(type))
+      throw unsupportedMediaType(PATCH_TYPES);
+    const text = isPatch ? await readText(request) : await readBody(request, schema, KIND.struct);
+    const options = parseWriteQuery(
+      call.query,
+      isPatch ? 'PatchOptions' : 'UpdateOptions',
+      userAgent(request),
+    );
+    const strictness: Strictness = { fieldValidation: options.fieldValidation, warnings: [] };
+    const change = isPatch
+      ? preparePatch(schema, KIND, { type: type as PatchType, text }, strictness)
+      : () => decodeBody(schema, KIND, text, strictness);
+    const updated = registry.update(
+      at,
+      'main',
+      (object) => {
+        const scale = change(scaleOf(object));
+        checkIdentity(scale, at);
+        const replicas = numberAt(scale, 'spec', 'replicas') ?? 0;
+        if (replicas < 0)
+          throw invalid(KIND, at.name, [
+            invalidValue('spec.replicas', replicas, 'must be greater than or equal to 0'),
+          ]);
+        const metadata = objectAt(scale, 'metadata');
+        return {
+          ...object,
+          metadata: {
+            ...objectAt(object, 'metadata'),
+            ...(metadata?.uid !== undefined && { uid: metadata.uid }),
+            ...(metadata?.resourceVersion !== undefined && { resourceVersion: metadata.resourceVersion }),
+          },
+          spec: { ...objectAt(object, 'spec'), replicas },
+        };
+      },
+      options,
+    );
+    sendJson(response, 200, JSON.stringify(scaleOf(updated)) + '\n', warningHeaders(strictness.warnings));
+  };

@@ -1,0 +1,175 @@
+/** The rules for containers. */
+import { duplicate, forbiddenField, invalidValue, notFoundValue, required } from '../field-errors.js';
+import type { FieldError } from '../field-errors.js';
+import { numberAt, objectAt, objectsAt, stringAt } from '../json.js';
+import type { JsonObject } from '../json.js';
+import { configKeyErrors, labelErrors } from '../names.js';
+import { parseQuantity } from '../quantity.js';
+import { nonNegative, oneOf, portName, portNumber, portNumberOrName } from './fields.js';
+
+const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
+const STANDARD = new Set(['cpu', 'memory', 'ephemeral-storage', 'storage']);
+
+function validatePorts(container: JsonObject, field: string): FieldError[] {
+  const names = new Set<string>();
+  return objectsAt(container, 'ports').flatMap((port, index) => {
+    const at = `${field}.ports[${index}]`;
+    const errors: FieldError[] = [];
+    const name = stringAt(port, 'name') ?? '';
+    if (name !== '') {
+      const wrong = portName(name, `${at}.name`);
+      errors.push(...wrong);
+      if (wrong.length === 0 && names.has(name)) errors.push(duplicate(`${at}.name`, name));
+      names.add(name);
+    }
+    const number = numberAt(port, 'containerPort') ?? 0;
+    if (number === 0) errors.push(required(`${at}.containerPort`));
+    else errors.push(...portNumber(number, `${at}.containerPort`));
+    const hostPort = numberAt(port, 'hostPort') ?? 0;
+    if (hostPort !== 0) errors.push(...portNumber(hostPort, `${at}.hostPort`));
+    return [...errors, ...oneOf(port.protocol, `${at}.protocol`, PROTOCOLS)];
+  });
+}
+
+const SOURCES = ['fieldRef', 'resourceFieldRef', 'configMapKeyRef', 'secretKeyRef', 'fileKeyRef'];
+
+function validateEnv(container: JsonObject, field: string): FieldError[] {
+  return objectsAt(container, 'env').flatMap((variable, index) => {
+    const at = `${field}.env[${index}]`;
+    const errors: FieldError[] = [];
+    const name = stringAt(variable, 'name') ?? '';
+    if (name === '') errors.push(required(`${at}.name`));
+    else if (!/^[\x20-\x3c\x3e-\x7e]+$/.test(name))
+      errors.push(
+        invalidValue(
+          `${at}.name`,
+          name,
+          "a valid environment variable name must consist only of printable ASCII characters other than '='",
+        ),
+      );
+    const from = objectAt(variable, 'valueFrom');
+    if (from === undefined) return errors;
+    const given = SOURCES.filter((source) => from[source] !== undefined);
+    for (const source of ['configMapKeyRef', 'secretKeyRef']) {
+      const reference = objectAt(from, source);
+      if (reference === undefined) continue;
+      const key = stringAt(reference, 'key') ?? '';
+      const path = `${at}.valueFrom.${source}`;
+      if (!reference.name) errors.push(required(`${path}.name`));
+      if (key === '') errors.push(required(`${path}.key`));
+      else errors.push(...configKeyErrors(key).map((error) => invalidValue(`${path}.key`, key, error)));
+    }
+    const refuse = (detail: string): void => {
+      errors.push(invalidValue(`${at}.valueFrom`, '', detail));
+    };
+    if (given.length === 0)
+      refuse(
+        'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`',
+      );
+    else if (variable.value !== undefined) refuse('may not be specified when `value` is not empty');
+    else if (given.length > 1) refuse('may not have more than one field specified at a time');
+    return errors;
+  });
+}
+
+function validateMounts(container: JsonObject, field: string, volumes: ReadonlySet<string>): FieldError[] {
+  const paths = new Set<string>();
+  return objectsAt(container, 'volumeMounts').flatMap((mount, index) => {
+    const at = `${field}.volumeMounts[${index}]`;
+    const name = stringAt(mount, 'name') ?? '';
+    const path = stringAt(mount, 'mountPath') ?? '';
+    const errors: FieldError[] = [];
+    if (name === '') errors.push(required(`${at}.name`));
+    if (!volumes.has(name)) errors.push(notFoundValue(`${at}.name`, name));
+    if (path === '') errors.push(required(`${at}.mountPath`));
+    if (paths.has(path)) errors.push(invalidValue(`${at}.mountPath`, path, 'must be unique'));
+    paths.add(path);
+    return errors;
+  });
+}
+
+/** Limits and requests: known names, not negative, no request above its limit. */
+export function validateResources(resources: JsonObject | undefined, field: string): FieldError[] {
+  const limits = objectAt(resources, 'limits') ?? {};
+  const requests = objectAt(resources, 'requests') ?? {};
+  const quantities = (given: JsonObject, key: string): FieldError[] =>
+    Object.entries(given).flatMap(([name, value]) => {
+      const at = `${field}.${key}[${name}]`;
+      const errors: FieldError[] = [];
+      if (!STANDARD.has(name) && !name.includes('/') && !name.startsWith('hugepages-'))
+        errors.push(
+          invalidValue(at, name, 'must be a standard resource type or fully qualified'),
+          invalidValue(at, name, 'must be a standard resource for containers'),
+        );
+      const quantity = parseQuantity(String(value));
+      if (quantity !== undefined && quantity.nanos < 0n)
+        errors.push(invalidValue(at, String(value), 'must be greater than or equal to 0'));
+      return errors;
+    });
+  const above = Object.entries(requests).flatMap(([name, value]) => {
+    const limit = limits[name] === undefined ? undefined : parseQuantity(String(limits[name]));
+    const request = parseQuantity(String(value));
+    return limit !== undefined && request !== undefined && request.nanos > limit.nanos
+      ? [
+          invalidValue(
+            `${field}.requests`,
+            request.canonical,
+            `must be less than or equal to ${name} limit of ${limit.canonical}`,
+          ),
+        ]
+      : [];
+  });
+  return [...quantities(limits, 'limits'), ...quantities(requests, 'requests'), ...above];
+}
+
+const HANDLERS = ['exec', 'httpGet', 'tcpSocket', 'grpc'];
+
+function validateProbe(probe: JsonObject | undefined, field: string): FieldError[] {
+  if (probe === undefined) return [];
+  const given = HANDLERS.filter((handler) => probe[handler] !== undefined);
+  const errors: FieldError[] = given
+    .slice(1)
+    .map((handler) => forbiddenField(`${field}.${handler}`, 'may not specify more than 1 handler type'));
+  const [handler] = given;
+  if (handler === undefined) errors.push(required(field, 'must specify a handler type'));
+  else if (handler === 'exec') {
+    if (objectAt(probe, 'exec')?.command === undefined) errors.push(required(`${field}.exec.command`));
+  } else errors.push(...portNumberOrName(objectAt(probe, handler)?.port, `${field}.${handler}.port`));
+  for (const key of ['initialDelaySeconds', 'timeoutSeconds', 'periodSeconds', 'successThreshold', 'failureThreshold'])
+    errors.push(...nonNegative(probe, key, field));
+  if (/liveness|startup/.test(field)) {
+    const threshold = numberAt(probe, 'successThreshold') ?? 1;
+    if (threshold !== 1) errors.push(invalidValue(`${field}.successThreshold`, threshold, 'must be 1'));
+  }
+  return errors;
+}
+
+/** Everything wrong with a container at this path, but for names that another has too. */
+export function validateContainer(
+  container: JsonObject,
+  field: string,
+  volumes: ReadonlySet<string>,
+): FieldError[] {
+  const errors: FieldError[] = [];
+  const name = stringAt(container, 'name') ?? '';
+  if (name === '') errors.push(required(`${field}.name`));
+  else errors.push(...labelErrors(name).map((error) => invalidValue(`${field}.name`, name, error)));
+  const image = stringAt(container, 'image') ?? '';
+  if (image === '') errors.push(required(`${field}.image`));
+  else if (image !== image.trim())
+    errors.push(invalidValue(`${field}.image`, image, 'must not have leading or trailing whitespace'));
+  errors.push(
+    ...oneOf(container.terminationMessagePolicy, `${field}.terminationMessagePolicy`, [
+      'File',
+      'FallbackToLogsOnError',
+    ]),
+    ...validatePorts(container, field),
+    ...validateEnv(container, field),
+    ...validateMounts(container, field, volumes),
+    ...oneOf(container.imagePullPolicy, `${field}.imagePullPolicy`, ['Always', 'IfNotPresent', 'Never']),
+    ...validateResources(objectAt(container, 'resources'), `${field}.resources`),
+  );
+  for (const key of ['livenessProbe', 'readinessProbe', 'startupProbe'])
+    errors.push(...validateProbe(objectAt(container, key), `${field}.${key}`));
+  return errors;
+}

@@ -1,0 +1,65 @@
+/** The rules for Services. */
+import { duplicate, invalidValue, required } from '../field-errors.js';
+import type { FieldError } from '../field-errors.js';
+import { numberAt, objectAt, objectsAt, stringAt } from '../json.js';
+import type { JsonObject } from '../json.js';
+import { labelErrors, subdomainErrors } from '../names.js';
+import { oneOf, portNumber, portNumberOrName } from './fields.js';
+import { validateLabels } from './metadata.js';
+
+const TYPES = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
+
+function validatePorts(ports: JsonObject[]): FieldError[] {
+  const names = new Set<string>();
+  const pairs = new Set<string>();
+  return ports.flatMap((port, index) => {
+    const at = `spec.ports[${index}]`;
+    const errors: FieldError[] = [];
+    const name = stringAt(port, 'name') ?? '';
+    if (name === '' && ports.length > 1) errors.push(required(`${at}.name`));
+    else if (name !== '') {
+      errors.push(...labelErrors(name).map((error) => invalidValue(`${at}.name`, name, error)));
+      if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
+      names.add(name);
+    }
+    const number = numberAt(port, 'port') ?? 0;
+    errors.push(
+      ...portNumber(number, `${at}.port`),
+      ...oneOf(port.protocol, `${at}.protocol`, ['SCTP', 'TCP', 'UDP']),
+      ...portNumberOrName(port.targetPort, `${at}.targetPort`),
+    );
+    const protocol = stringAt(port, 'protocol') ?? '';
+    if (pairs.has(`${protocol}/${number}`)) errors.push(duplicate(at, { protocol, port: number }));
+    pairs.add(`${protocol}/${number}`);
+    return errors;
+  });
+}
+
+export function validateService(service: JsonObject, old: JsonObject | undefined): FieldError[] {
+  const spec = objectAt(service, 'spec') ?? {};
+  const type = stringAt(spec, 'type') ?? '';
+  const ports = objectsAt(spec, 'ports');
+  const headless = spec.clusterIP === 'None';
+  const errors: FieldError[] = [];
+  if (ports.length === 0 && !headless && type !== 'ExternalName') errors.push(required('spec.ports'));
+  if (type === 'ExternalName') {
+    const name = stringAt(spec, 'externalName') ?? '';
+    if (name === '') errors.push(required('spec.externalName'));
+    else
+      errors.push(
+        ...subdomainErrors(name.replace(/\.$/, '')).map((error) => invalidValue('spec.externalName', name, error)),
+      );
+  }
+  errors.push(
+    ...validatePorts(ports),
+    ...validateLabels(objectAt(spec, 'selector'), 'spec.selector'),
+    ...oneOf(spec.sessionAffinity, 'spec.sessionAffinity', ['ClientIP', 'None']),
+    ...oneOf(spec.type, 'spec.type', TYPES),
+  );
+  const before = stringAt(old, 'spec', 'clusterIP');
+  if (before && type !== 'ExternalName' && stringAt(old, 'spec', 'type') !== 'ExternalName' && spec.clusterIP !== before)
+    errors.push(
+      invalidValue('spec.clusterIPs[0]', [spec.clusterIP ?? ''], 'may not change once set'),
+    );
+  return errors;
+}

@@ -1,0 +1,26 @@
+/** One text for all equal JSON values, whatever the order of their keys. */
+
+const sorted = (_key: string, value: unknown): unknown =>
+  value !== null && typeof value === 'object' && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value;
+
+export const canonical = (value: unknown): string => JSON.stringify(value, sorted) ?? 'null';
+
+export const sameJson = (a: unknown, b: unknown): boolean => canonical(a) === canonical(b);
+
+/** Letters and digits that spell no word, as generated names use them. */
+const SAFE = 'bcdfghjklmnpqrstvwxz2456789';
+
+/** FNV-1a of the text, 32 bits, unsigned. */
+export const hash32 = (text: string): number => {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) {
+    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  }
+  return hash >>> 0;
+};
+
+/** The hash of a text, fit for a name or a label value. */
+export const safeHash = (text: string): string =>
+  [...String(hash32(text))].map((digit) => SAFE[Number(digit) * 2]).join('');

@@ -1,0 +1,65 @@
+/** One reflector of a kind, shared by all who want to know of its objects. */
+import { startReflector } from '../../kube/index.js';
+import type { Change, Kube, KubeLog, KubeObject, Resource } from '../../kube/index.js';
+import { controllerOf } from './meta.js';
+
+export interface Informer<T extends KubeObject> {
+  readonly resource: Resource<T>;
+  readonly store: ReadonlyMap<string, T>;
+  readonly synced: Promise<void>;
+  /** The handler is told of every change from then on; subscribe before the first `await`. It must not throw. */
+  subscribe(handler: (change: Change<T>) => void): void;
+  /** Keeps an index; answers the objects under one of its keys. */
+  index(keysOf: (object: T) => readonly string[]): (key: string) => readonly T[];
+  stop(): Promise<void>;
+}
+
+export interface InformerOptions<T extends KubeObject> {
+  kube: Kube;
+  resource: Resource<T>;
+  fieldSelector?: string;
+  log?: KubeLog | undefined;
+}
+
+export const startInformer = <T extends KubeObject>(options: InformerOptions<T>): Informer<T> => {
+  const handlers: ((change: Change<T>) => void)[] = [];
+  const reflector = startReflector<T>({
+    ...options,
+    onChange: (change) => handlers.forEach((handler) => handler(change)),
+  });
+  return {
+    resource: options.resource,
+    store: reflector.store,
+    synced: reflector.synced,
+    subscribe: (handler) => handlers.push(handler),
+    index: (keysOf) => {
+      const byKey = new Map<string, Map<string, T>>();
+      const uid = (object: T): string => object.metadata?.uid ?? '';
+      const remove = (object: T): void => {
+        for (const key of keysOf(object)) {
+          const found = byKey.get(key);
+          found?.delete(uid(object));
+          if (found?.size === 0) byKey.delete(key);
+        }
+      };
+      handlers.push((change) => {
+        if (change.previous !== undefined) remove(change.previous);
+        if (change.type === 'deleted') return remove(change.object);
+        for (const key of keysOf(change.object)) {
+          const found = byKey.get(key) ?? new Map<string, T>();
+          byKey.set(key, found.set(uid(change.object), change.object));
+        }
+      });
+      return (key) => [...(byKey.get(key)?.values() ?? [])];
+    },
+    stop: () => reflector.stop(),
+  };
+};
+
+/** Index keys by which a controller finds what it owns, and what nobody in its namespace owns. */
+export const ownedBy = (uid: string): string => `owner/${uid}`;
+export const orphansOf = (namespace: string | undefined): string => `orphans/${namespace ?? ''}`;
+export const ownerKeys = (object: KubeObject): string[] => {
+  const owner = controllerOf(object);
+  return [owner === undefined ? orphansOf(object.metadata?.namespace) : ownedBy(owner.uid)];
+};

@@ -1,0 +1,41 @@
+/** The work queue as every controller here uses it. */
+import { setMaxListeners } from 'node:events';
+import { KubeError, createWorkQueue } from '../../kube/index.js';
+import type { KubeLog, WorkQueue } from '../../kube/index.js';
+
+/** An answer that a fresh look mends: the object changed, came or went meanwhile. */
+const isStale = (error: unknown): boolean => error instanceof KubeError && (error.is(409) || error.is(404));
+
+export interface ControllerQueueOptions {
+  /** Names the controller in log lines. */
+  name: string;
+  log?: KubeLog | undefined;
+  concurrency?: number;
+  reconcile(key: string, signal: AbortSignal): Promise<void | { requeueAfterMs: number }>;
+}
+
+/** Beyond this a timer would fire at once. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** Retries soon, as nearly every failure is a copy that lags behind. */
+export const startQueue = ({
+  name,
+  log,
+  concurrency,
+  reconcile,
+}: ControllerQueueOptions): WorkQueue<string> =>
+  createWorkQueue<string>({
+    reconcile: async (key, signal) => {
+      // Each call under way listens to it; that many are no leak.
+      setMaxListeners(0, signal);
+      const again = await reconcile(key, signal);
+      return again && { requeueAfterMs: Math.min(again.requeueAfterMs, LONGEST_MS) };
+    },
+    concurrency,
+    backoff: { baseMs: 10, maxMs: 30_000 },
+    onError: (key, err, retryInMs) => {
+      if (isStale(err))
+        log?.debug({ controller: name, key, err, retryInMs }, 'tried again with a fresh copy');
+      else log?.warn({ controller: name, key, err, retryInMs }, 'a reconcile failed and is tried again');
+    },
+  });

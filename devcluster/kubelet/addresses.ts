@@ -1,0 +1,32 @@
+/** Loopback addresses for pods: each is given to one pod at a time. */
+
+export interface Addresses {
+  take(): string;
+  give(address: string): void;
+}
+
+/** 127.64.0.0/10, without what looks like a network or broadcast address. */
+const FIRST = (127 << 24) | (64 << 16);
+const COUNT = 1 << 22;
+
+const text = (address: number): string => [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
+
+export const createAddresses = (): Addresses => {
+  const taken = new Set<string>();
+  let next = 0;
+  return {
+    take: () => {
+      if (taken.size >= COUNT / 2)
+        throw new Error(`All ${COUNT / 2} pod addresses are in use; delete some pods.`);
+      for (;;) {
+        next = (next + 1) % COUNT;
+        const address = text(FIRST + next);
+        const last = next & 255;
+        if (last === 0 || last === 255 || taken.has(address)) continue;
+        taken.add(address);
+        return address;
+      }
+    },
+    give: (address) => taken.delete(address),
+  };
+};

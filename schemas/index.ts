@@ -1,0 +1,30 @@
+/** All contracts, by name. A function exists when it stands here; the server does not compile without its implementation. */
+import * as cluster from './cluster.js';
+import * as deployments from './deployments.js';
+import * as pods from './pods.js';
+import type { Contract } from './define.js';
+
+export const contracts = {
+  create_deployment: deployments.create_deployment,
+  get_deployment: deployments.get_deployment,
+  list_deployments: deployments.list_deployments,
+  scale_deployment: deployments.scale_deployment,
+  set_deployment_image: deployments.set_deployment_image,
+  restart_deployment: deployments.restart_deployment,
+  rollback_deployment: deployments.rollback_deployment,
+  wait_for_deployment: deployments.wait_for_deployment,
+  delete_deployment: deployments.delete_deployment,
+  list_pods: pods.list_pods,
+  get_pod: pods.get_pod,
+  delete_pod: pods.delete_pod,
+  pod_logs: pods.pod_logs,
+  list_namespaces: cluster.list_namespaces,
+  server_info: cluster.server_info,
+};
+
+export type Contracts = typeof contracts;
+export type FunctionName = keyof Contracts;
+export const contractList: readonly Contract[] = Object.values(contracts);
+
+export * from './define.js';
+export * from './errors.js';

@@ -1,0 +1,37 @@
+/**
+ * Writes the generated files, all from the contracts: `npm run generate`. With `--check` it writes nothing, names each file
+ * that would change, and exits 1 when there is one.
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { contractList } from '../schemas/index.js';
+import { clientTypes } from './generators/client-types.js';
+import { functionsPage } from './generators/functions-page.js';
+import { rolesYaml } from './generators/roles.js';
+
+interface Generated {
+  readonly path: string;
+  /** @param current the file as it is; undefined when there is none. */
+  render(current: string | undefined): string | Promise<string>;
+}
+
+const FILES: readonly Generated[] = [
+  { path: 'client/src/functions.gen.ts', render: () => clientTypes(contractList) },
+  { path: 'docs/functions.md', render: () => functionsPage(contractList) },
+  { path: 'k8s-yamls/base/role.gen.yaml', render: () => rolesYaml(contractList) },
+];
+
+const check = process.argv.includes('--check');
+const differing: string[] = [];
+for (const { path, render } of FILES) {
+  const current = await readFile(path, 'utf8').catch(() => undefined);
+  const wanted = await render(current);
+  if (wanted === current) continue;
+  differing.push(path);
+  if (check) continue;
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, wanted);
+}
+for (const path of differing)
+  console.log(check ? `${path} is not what the contracts say: npm run generate` : `wrote ${path}`);
+if (check && differing.length > 0) process.exitCode = 1;

@@ -1,0 +1,165 @@
+/** The whole app: every option, plugin and route of the loopback listener. Tests build the same one. */
+import Fastify, { LogController } from 'fastify';
+import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { Kube } from '../kube/kube.js';
+import { startReflector } from '../kube/reflector.js';
+import { contractList } from '../schemas/index.js';
+import type { Config } from './config.js';
+import { AppError, asAppError, toProblem } from './errors.js';
+import { implementations } from './functions/index.js';
+import { registerAplite } from './http/aplite/face.js';
+import { registerFunctions } from './http/functions.js';
+import { callOptions } from './http/caller.js';
+import { checkOrigin } from './http/origin.js';
+import { registerPages } from './http/pages.js';
+import { createLibrary } from './library/library.js';
+
+export interface AppDeps {
+  readonly kube: Kube;
+  readonly log: Logger;
+  readonly version: string;
+  /** Fires when the server begins to stop: streams end. */
+  readonly stopping: AbortSignal;
+  /** Fires when the time for stopping is over: all calls end. */
+  readonly halting: AbortSignal;
+  /** Whether we are in a pod, where loopback is our own and an Aplite program is elsewhere. */
+  readonly inPod: boolean;
+}
+
+const REQUEST_ID = /^[\w.:/+=@-]{1,128}$/;
+
+/** Fastify's own failures as ours. */
+function translate(error: unknown, bodyLimit: number): AppError {
+  const { code, message, statusCode } = error as FastifyError;
+  switch (code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new AppError(
+        'payload_too_large',
+        `The body is larger than the ${bodyLimit} bytes that the server takes.`,
+      );
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new AppError(
+        'unsupported_media_type',
+        'The body must be JSON, with Content-Type: application/json.',
+      );
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return new AppError('invalid_json', 'The body is not as long as its Content-Length says.');
+    default:
+      return statusCode === 400 && !(error instanceof AppError)
+        ? new AppError('invalid_json', message)
+        : asAppError(error);
+  }
+}
+
+function sendProblem(reply: FastifyReply, error: AppError): void {
+  const retry = error.details.retry_after_seconds;
+  if (retry !== undefined) reply.header('retry-after', String(retry));
+  void reply
+    .code(error.status)
+    .header('cache-control', 'no-store')
+    .type('application/problem+json')
+    .serializer((payload: unknown) => JSON.stringify(payload))
+    .send(toProblem(error, reply.request.id));
+}
+
+/** JSON bodies: absent or empty is undefined; a syntax error says where. */
+function parseJson(body: string): unknown {
+  if (body.trim() === '') return undefined;
+  try {
+    return JSON.parse(body);
+  } catch (error) {
+    throw new AppError('invalid_json', `The body is not JSON: ${(error as Error).message}.`);
+  }
+}
+
+export function buildApp(config: Config, deps: AppDeps): FastifyInstance {
+  const { kube, log } = deps;
+  const app = Fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    bodyLimit: config.XI_BODY_LIMIT_BYTES,
+    requestIdHeader: false,
+    genReqId: (request) => {
+      const given = request.headers['x-request-id'];
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+    },
+    // The library's audit record is the line of a call.
+    logController: new LogController({ disableRequestLogging: true }),
+    forceCloseConnections: 'idle',
+    // The library checks params, for all faces; Fastify only serialises.
+    routerOptions: { ignoreTrailingSlash: true },
+    // A client that is slow to send its request is dropped.
+    requestTimeout: 60_000,
+    connectionTimeout: 0,
+    keepAliveTimeout: 72_000,
+    return503OnClosing: false,
+  });
+  const library = createLibrary({
+    implementations: implementations(),
+    deps: {
+      kube,
+      reflect: (options) => startReflector({ ...options, kube, log }),
+      cluster: kube.cluster,
+      version: deps.version,
+      startedAt: new Date(),
+      defaultNamespace: config.XI_NAMESPACE,
+      functionCount: contractList.length,
+    },
+    log,
+    defaultTimeoutSeconds: config.XI_TIMEOUT_SECONDS,
+    stopping: deps.stopping,
+    halting: deps.halting,
+  });
+
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      done(null, parseJson(body as string));
+    } catch (error) {
+      done(error as Error, undefined);
+    }
+  });
+  app.setErrorHandler((error, request: FastifyRequest, reply) => {
+    const known = translate(error, config.XI_BODY_LIMIT_BYTES);
+    // What the library threw, it has logged.
+    if (known.code === 'internal' && !(error instanceof AppError))
+      log.error({ reqId: request.id, err: error }, 'request failed');
+    sendProblem(reply, known);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    sendProblem(
+      reply,
+      new AppError(
+        'unknown_function',
+        `There is nothing at ${request.method} ${request.url.slice(0, 200)}. GET /docs shows what there is.`,
+      ),
+    );
+  });
+  const allowedHosts = new Set(config.XI_ALLOWED_HOSTS.map((host) => host.toLowerCase()));
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+    checkOrigin(request.headers, allowedHosts);
+  });
+
+  registerFunctions(app, {
+    library,
+    heartbeatMs: config.XI_HEARTBEAT_SECONDS * 1000,
+    idleMs: config.XI_IDLE_TIMEOUT_SECONDS * 1000,
+  });
+  registerPages(app, library.contracts, deps.version);
+  registerAplite(app, {
+    library,
+    callback: apliteCallback(config, deps.inPod),
+    idStore: { maxEntries: config.XI_APLITE_IDS, ttlSeconds: config.XI_APLITE_ID_SECONDS },
+    callOptions: (request, reply) => callOptions(request, reply, 'aplite'),
+    log,
+  });
+  return app;
+}
+
+/** Where ids are resolved. In a pod loopback is the operator's own: off unless the configuration says where. */
+function apliteCallback({ XI_APLITE_CALLBACK: given }: Config, inPod: boolean): string | undefined {
+  if (given !== undefined) return given === 'off' ? undefined : given;
+  return inPod ? undefined : 'http://localhost:5000';
+}

@@ -1,0 +1,81 @@
+/** Which cluster to act on, by the configuration: the one place that decides it. */
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { inClusterConnection, kubeconfigConnection, plainConnection } from '../kube/index.js';
+import type { Connection, ProxySettings } from '../kube/index.js';
+import { ConfigError } from './config.js';
+import type { Config } from './config.js';
+import type { Log } from './ports.js';
+
+const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+export interface ClusterAccess {
+  readonly connection: Connection;
+  /** Stops what was started for it. */
+  close(): Promise<void>;
+}
+
+const nothing = (): Promise<void> => Promise.resolve();
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/** `auto` made definite: the pod's own cluster, else the embedded one. A kubeconfig is used only when asked for. */
+async function decide(config: Config): Promise<'in-cluster' | 'kubeconfig' | 'embedded'> {
+  if (config.XI_CLUSTER !== 'auto') return config.XI_CLUSTER;
+  if (await exists(join(SERVICE_ACCOUNT, 'token'))) return 'in-cluster';
+  if (config.KUBERNETES_SERVICE_HOST !== undefined)
+    throw new ConfigError(
+      'KUBERNETES_SERVICE_HOST is set, so this is a pod, but no ServiceAccount token is mounted. Set automountServiceAccountToken: true, or XI_CLUSTER to embedded to try things out.',
+    );
+  return 'embedded';
+}
+
+function proxySettings(config: Config): ProxySettings | undefined {
+  const url = config.HTTPS_PROXY ?? config.https_proxy;
+  const none = config.NO_PROXY ?? config.no_proxy;
+  return url === undefined ? undefined : { url, noProxy: none?.split(',').map((host) => host.trim()) };
+}
+
+function kubeconfigPaths({ KUBECONFIG, HOME }: Config): string[] {
+  if (KUBECONFIG !== undefined) return KUBECONFIG.split(':').filter((path) => path !== '');
+  return HOME === undefined ? [] : [join(HOME, '.kube', 'config')];
+}
+
+/** Finds the cluster, or starts the embedded one. @throws ConfigError, KubeError */
+export async function openCluster(config: Config, log: Log): Promise<ClusterAccess> {
+  const proxy = proxySettings(config);
+  switch (await decide(config)) {
+    case 'in-cluster': {
+      const host = config.KUBERNETES_SERVICE_HOST;
+      if (host === undefined)
+        throw new ConfigError(
+          'XI_CLUSTER is in-cluster, but KUBERNETES_SERVICE_HOST is not set: this is no pod.',
+        );
+      const port = config.KUBERNETES_SERVICE_PORT;
+      return {
+        connection: await inClusterConnection({ host, port, directory: SERVICE_ACCOUNT, proxy }),
+        close: nothing,
+      };
+    }
+    case 'kubeconfig': {
+      const connection = await kubeconfigConnection({
+        paths: kubeconfigPaths(config),
+        context: config.XI_CONTEXT,
+        proxy,
+      });
+      return { connection, close: nothing };
+    }
+    case 'embedded': {
+      const { startDevcluster } = await import('../devcluster/devcluster.js');
+      const cluster = await startDevcluster({ port: config.XI_EMBEDDED_PORT, log });
+      return {
+        connection: plainConnection({ url: cluster.url, how: 'embedded' }),
+        close: () => cluster.close(),
+      };
+    }
+  }
+}

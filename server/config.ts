@@ -1,0 +1,169 @@
+/** The environment, checked: the one place that says which settings there are. */
+import { z } from 'zod';
+
+const LOOPBACK = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost)$/;
+
+const port = z.coerce.number().int().min(0).max(65535);
+const seconds = z.coerce.number().positive().max(86_400);
+const count = z.coerce.number().int().min(1);
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+
+/** Variable → its schema. `describe` is its line in the README, `meta.allowed` what is allowed in words. */
+const SETTINGS = {
+  XI_HOST: z
+    .string()
+    .regex(LOOPBACK)
+    .default('127.0.0.1')
+    .describe('Loopback address of the listener for port-forward.')
+    .meta({ allowed: 'a loopback address: 127.0.0.0/8, ::1 or localhost' }),
+  XI_PORT: port
+    .default(8080)
+    .describe('Port of that listener; 0 takes a free one.')
+    .meta({ allowed: 'a whole number from 0 to 65535' }),
+  XI_OPS_HOST: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Address of health and readiness. In a cluster all addresses, else loopback.')
+    .meta({ allowed: 'an IP address' }),
+  XI_OPS_PORT: port
+    .default(9090)
+    .describe('Port of health and readiness; 0 takes a free one.')
+    .meta({ allowed: 'a whole number from 0 to 65535' }),
+  XI_ALLOWED_HOSTS: list
+    .default([])
+    .describe('More names that the Host header may have, by commas.')
+    .meta({ allowed: 'host names or addresses, by commas' }),
+  XI_CLUSTER: z
+    .enum(['auto', 'in-cluster', 'kubeconfig', 'embedded'])
+    .default('auto')
+    .describe('Which cluster to act on. `auto`: that of the pod, else the embedded one; never a kubeconfig.')
+    .meta({ allowed: 'auto, in-cluster, kubeconfig or embedded' }),
+  XI_CONTEXT: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The kubeconfig's context; its current one when absent.")
+    .meta({ allowed: 'the name of a context' }),
+  XI_NAMESPACE: z
+    .string()
+    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
+    .max(63)
+    .default('default')
+    .describe('Namespace of calls that name none.')
+    .meta({ allowed: "lower case letters, digits and '-', at most 63 characters" }),
+  XI_EMBEDDED_PORT: port
+    .default(6480)
+    .describe("Port of the embedded cluster's API; 0 takes a free one.")
+    .meta({ allowed: 'a whole number from 0 to 65535' }),
+  XI_BODY_LIMIT_BYTES: count
+    .max(1 << 30)
+    .default(3 << 20)
+    .describe('Largest body of a request.')
+    .meta({ allowed: 'a whole number of bytes from 1 to 1073741824' }),
+  XI_TIMEOUT_SECONDS: seconds
+    .default(30)
+    .describe('How long a call may take when the caller names no deadline.')
+    .meta({ allowed: 'a number above 0, at most 86400' }),
+  XI_IDLE_TIMEOUT_SECONDS: seconds
+    .default(3600)
+    .describe('How long a stream may go without an item before it ends.')
+    .meta({ allowed: 'a number above 0, at most 86400' }),
+  XI_HEARTBEAT_SECONDS: seconds
+    .default(15)
+    .describe('How often a silent stream says that it lives.')
+    .meta({ allowed: 'a number above 0, at most 86400' }),
+  XI_SHUTDOWN_SECONDS: seconds
+    .default(10)
+    .describe('How long running calls may go on after SIGTERM.')
+    .meta({ allowed: 'a number above 0, at most 86400' }),
+  XI_APLITE_CALLBACK: z
+    .union([z.literal('off'), z.url({ protocol: /^https?$/ })])
+    .optional()
+    .describe(
+      "Where Aplite arguments given as ids are resolved: the program's own server. Outside a pod `http://localhost:5000`, in a pod `off`.",
+    )
+    .meta({ allowed: 'an http or https URL, or off' }),
+  XI_APLITE_IDS: count
+    .max(10_000_000)
+    .default(10_000)
+    .describe('How many Aplite values are kept at once; the oldest go first.')
+    .meta({ allowed: 'a whole number from 1 to 10000000' }),
+  XI_APLITE_ID_SECONDS: seconds
+    .default(3600)
+    .describe('How long an Aplite value is kept after its last use.')
+    .meta({ allowed: 'a number above 0, at most 86400' }),
+  XI_LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe('How much is logged, as JSON lines on standard error.')
+    .meta({ allowed: 'trace, debug, info, warn, error, fatal or silent' }),
+};
+
+/** Variables that the platform sets; read, not ours to document. */
+const PLATFORM = {
+  KUBERNETES_SERVICE_HOST: z.string().optional(),
+  KUBERNETES_SERVICE_PORT: z.string().optional(),
+  KUBECONFIG: z.string().optional(),
+  HOME: z.string().optional(),
+  HTTPS_PROXY: z.string().optional(),
+  https_proxy: z.string().optional(),
+  NO_PROXY: z.string().optional(),
+  no_proxy: z.string().optional(),
+};
+
+const Environment = z.object({ ...SETTINGS, ...PLATFORM });
+export type Config = Readonly<z.output<typeof Environment>>;
+
+/** A setting that is not allowed; the message names each variable, its value, and what is allowed. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** What is allowed for a variable, in words. */
+const allowed = (name: string): string =>
+  String((SETTINGS as Record<string, z.ZodType>)[name]?.meta()?.['allowed'] ?? 'another value');
+
+/**
+ * Checks an environment. Empty variables count as absent. An unknown `XI_…` variable is a mistake, most likely of typing.
+ * @throws ConfigError
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const faults = Object.keys(given)
+    .filter((name) => name.startsWith('XI_') && !(name in SETTINGS) && !name.startsWith('XI_TEST_'))
+    .map((name) => `${name} is not a setting; there are ${Object.keys(SETTINGS).join(', ')}.`);
+  const parsed = Environment.safeParse(given);
+  if (!parsed.success)
+    for (const name of new Set(parsed.error.issues.map(({ path }) => String(path[0]))))
+      faults.push(`${name} is ${JSON.stringify(given[name])}; allowed is ${allowed(name)}.`);
+  if (!parsed.success || faults.length > 0) throw new ConfigError(faults.join('\n'));
+  return Object.freeze(parsed.data);
+}
+
+export interface SettingDescription {
+  name: string;
+  description: string;
+  allowed: string;
+  /** The default as one would write it; undefined where the server decides. */
+  default: string | undefined;
+}
+
+/** Every setting, for the README. */
+export const describeSettings = (): SettingDescription[] =>
+  Object.entries<z.ZodType>(SETTINGS).map(([name, schema]) => {
+    const value: unknown = schema.safeParse(undefined).data;
+    return {
+      name,
+      description: schema.description ?? '',
+      allowed: allowed(name),
+      default: value === undefined ? undefined : Array.isArray(value) ? value.join(',') : String(value),
+    };
+  });

@@ -1,0 +1,60 @@
+/** Functions about the cluster and the server itself. */
+import type { Implementations } from '../library/implementation.js';
+import { NAMESPACES } from '../ports.js';
+import type { Deps } from '../ports.js';
+import { listQuery } from './list.js';
+
+type Reached = { reachable: boolean; version?: string; message?: string };
+
+/** How old an answer about the cluster may be, in milliseconds. */
+const FRESH_MS = 10_000;
+/** How long the cluster may take to say its version, in milliseconds. */
+const PATIENCE_MS = 3_000;
+
+/** The functions, with what is known of the cluster between calls. */
+export function clusterFunctions() {
+  let known: { at: number; answer: Promise<Reached> } | undefined;
+
+  const ask = (deps: Deps): Promise<Reached> => {
+    if (known === undefined || performance.now() - known.at > FRESH_MS)
+      known = {
+        at: performance.now(),
+        answer: deps.kube.version({ timeoutMs: PATIENCE_MS }).then(
+          ({ gitVersion }) => ({ reachable: true, version: gitVersion }),
+          (error: unknown) => ({
+            reachable: false,
+            message: error instanceof Error ? error.message : String(error),
+          }),
+        ),
+      };
+    return known.answer;
+  };
+
+  return {
+    async list_namespaces(deps, params, call) {
+      const { query } = listQuery('list_namespaces', params, call);
+      const page = await deps.kube.list(NAMESPACES, undefined, query, { signal: call.signal });
+      return {
+        items: page.items.map(({ metadata, status }) => ({
+          name: metadata?.name ?? '',
+          phase: status?.phase ?? 'Active',
+          labels: metadata?.labels ?? {},
+          ...(metadata?.creationTimestamp === undefined ? {} : { created_at: metadata.creationTimestamp }),
+        })),
+        ...(page.metadata.continue ? { continue: page.metadata.continue } : {}),
+      };
+    },
+
+    async server_info(deps) {
+      const { how, url, context } = deps.cluster;
+      return {
+        name: 'xi-k8s',
+        version: deps.version,
+        started_at: deps.startedAt.toISOString(),
+        default_namespace: deps.defaultNamespace,
+        functions: deps.functionCount,
+        cluster: { how, url, ...(context === undefined ? {} : { context }), ...(await ask(deps)) },
+      };
+    },
+  } satisfies Partial<Implementations>;
+}

@@ -1,0 +1,51 @@
+/** Functions about pods. */
+import { invalidParams } from '../errors.js';
+import type { Implementations } from '../library/implementation.js';
+import { DEPLOYMENTS, PODS } from '../ports.js';
+import { deleteObject } from './delete.js';
+import { listQuery } from './list.js';
+import { podLogs } from './pod-logs.js';
+import { selectorText } from './selector.js';
+import { podView } from './views.js';
+
+export const pods = {
+  async list_pods(deps, params, call) {
+    const { namespace, query } = listQuery('list_pods', params, call);
+    const options = { signal: call.signal };
+    if (params.deployment !== undefined) {
+      const clash = (['label_selector', 'all_namespaces'] as const).filter((key) => params[key]);
+      if (clash.length > 0)
+        throw invalidParams(
+          'list_pods',
+          clash.map((field) => ({ field, message: 'must be absent with deployment' })),
+        );
+      const where = { namespace: params.namespace, name: params.deployment };
+      query.labelSelector = selectorText((await deps.kube.get(DEPLOYMENTS, where, options)).spec?.selector);
+    }
+    const page = await deps.kube.list(PODS, namespace, query, options);
+    return {
+      items: page.items.map(podView),
+      ...(page.metadata.continue ? { continue: page.metadata.continue } : {}),
+    };
+  },
+
+  async get_pod(deps, { namespace, name }, call) {
+    return podView(await deps.kube.get(PODS, { namespace, name }, { signal: call.signal }));
+  },
+
+  async *delete_pod(deps, { namespace, name, grace_period_seconds: grace, wait }, call) {
+    const object =
+      wait && !call.dryRun
+        ? await deps.kube.get(PODS, { namespace, name }, { signal: call.signal })
+        : undefined;
+    return yield* deleteObject(deps, call, {
+      resource: PODS,
+      namespace,
+      name,
+      object,
+      gracePeriodSeconds: grace,
+    });
+  },
+
+  pod_logs: podLogs,
+} satisfies Partial<Implementations>;

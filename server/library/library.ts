@@ -1,0 +1,230 @@
+/**
+ * The one way to call a function, for every face: validate → run under one signal → check the result → audit.
+ */
+import { createHash } from 'node:crypto';
+import { contracts } from '../../schemas/index.js';
+import type { ErrorCode, ObjectRef } from '../../schemas/errors.js';
+import type { Contract, FunctionName } from '../../schemas/index.js';
+import { AppError, asAppError } from '../errors.js';
+import { fromKube } from '../kube-errors.js';
+import type { Deps, Log } from '../ports.js';
+import type { Call, Caller, Implementations, Progress } from './implementation.js';
+import { nearest } from './nearest.js';
+import { linkSignals } from './signals.js';
+import { compileParams, compileResult } from './validate.js';
+import type { Checked } from './validate.js';
+
+export interface CallOptions {
+  readonly caller: Caller;
+  readonly requestId: string;
+  /** Fires when the caller leaves. */
+  readonly signal?: AbortSignal | undefined;
+  /** The caller's deadline in seconds. Without it: the wait's own, else the server's default; streams have none. */
+  readonly timeoutSeconds?: number | undefined;
+  readonly dryRun?: boolean | undefined;
+}
+
+export interface Library {
+  readonly contracts: readonly Contract[];
+  /** @throws AppError `unknown_function`, with the nearest name. */
+  contract(name: string): Contract;
+  /** Calls a function and answers its result; items on the way are dropped. @throws AppError */
+  call(name: string, params: unknown, options: CallOptions): Promise<unknown>;
+  /** Calls a function that has items: batches of items, then the result. Nothing runs before the first `next`. */
+  stream(name: string, params: unknown, options: CallOptions): Progress<unknown, unknown>;
+}
+
+export interface LibraryOptions {
+  readonly implementations: Implementations;
+  readonly deps: Deps;
+  readonly log: Log;
+  /** Seconds that a call may take when nobody says otherwise. */
+  readonly defaultTimeoutSeconds: number;
+  /** Fires when the server begins to stop: streams end. */
+  readonly stopping: AbortSignal;
+  /** Fires when the time for stopping is over: all calls end. */
+  readonly halting: AbortSignal;
+}
+
+type Run = (
+  deps: Deps,
+  params: Record<string, unknown>,
+  call: Call,
+) => Promise<unknown> | Progress<unknown, unknown>;
+
+interface Entry {
+  readonly contract: Contract;
+  readonly implementation: Run;
+  readonly check: (params: unknown) => Checked;
+  readonly wrong: (result: unknown) => string | undefined;
+}
+
+const isProgress = (value: object): value is Progress<unknown, unknown> => Symbol.asyncIterator in value;
+
+/** What the call is about: the first object that the contract's permissions name. */
+function objectOf({ permissions }: Contract, params: Record<string, unknown>): ObjectRef | undefined {
+  for (const { group, resource, namespace, object } of permissions) {
+    const name = object === undefined ? undefined : params[object];
+    if (typeof name !== 'string') continue;
+    const where = namespace === undefined ? undefined : params[namespace];
+    return {
+      resource: group === '' ? resource : `${resource}.${group}`,
+      ...(typeof where === 'string' ? { namespace: where } : {}),
+      name,
+    };
+  }
+  return undefined;
+}
+
+/** Codes that are about the object of the call rather than about the call itself. */
+const ABOUT_OBJECT = new Set<ErrorCode>([
+  'permission_denied',
+  'not_found',
+  'already_exists',
+  'conflict',
+  'rejected_by_cluster',
+  'bad_gateway',
+  'deadline_exceeded',
+]);
+
+export function createLibrary({
+  implementations,
+  deps,
+  log,
+  defaultTimeoutSeconds,
+  stopping,
+  halting,
+}: LibraryOptions): Library {
+  const entries = new Map<string, Entry>();
+  for (const name of Object.keys(contracts) as FunctionName[]) {
+    const contract: Contract = contracts[name];
+    entries.set(name, {
+      contract,
+      implementation: implementations[name] as Run,
+      check: compileParams(contract, deps.defaultNamespace),
+      wrong: compileResult(contract.result),
+    });
+  }
+
+  const find = (name: string): Entry => {
+    const entry = entries.get(name);
+    if (entry !== undefined) return entry;
+    const near = nearest(name, entries.keys());
+    throw new AppError(
+      'unknown_function',
+      `There is no function ${JSON.stringify(name.slice(0, 100))}${near === undefined ? '' : `; did you mean ${near}?`} GET /v1/functions lists them all.`,
+      near === undefined ? {} : { suggestion: near },
+    );
+  };
+
+  /** How long a call may take: undefined for as long as it likes. */
+  const timeoutMs = (
+    contract: Contract,
+    params: Record<string, unknown>,
+    asked: number | undefined,
+  ): number | undefined => {
+    const waits = contract.mode === 'stream' || params['wait'] === true;
+    const own = params['timeout_seconds'];
+    const seconds =
+      waits && typeof own === 'number'
+        ? Math.min(own, asked ?? own)
+        : (asked ?? (contract.mode === 'stream' ? undefined : defaultTimeoutSeconds));
+    return seconds === undefined ? undefined : seconds * 1000;
+  };
+
+  async function* run(
+    name: string,
+    params: unknown,
+    options: CallOptions,
+    ending: AbortSignal,
+  ): Progress<unknown, unknown> {
+    const { contract, implementation, check, wrong } = find(name);
+    const started = performance.now();
+    const dryRun = options.dryRun === true;
+    let filled: Record<string, unknown> = {};
+    let outcome = 'cancelled';
+    let failure: AppError | undefined;
+    let release = (): void => undefined;
+    try {
+      if (dryRun && contract.effect === 'read')
+        throw new AppError('invalid_params', `${name} only reads: it has no dry_run.`);
+      const checked = check(params);
+      filled = checked.filled;
+      const linked = linkSignals(
+        [options.signal, ending],
+        timeoutMs(contract, filled, options.timeoutSeconds),
+      );
+      release = linked.release;
+      const call: Call = {
+        requestId: options.requestId,
+        caller: options.caller,
+        signal: linked.signal,
+        dryRun,
+        given: checked.given,
+        log,
+      };
+      let result: unknown;
+      try {
+        linked.signal.throwIfAborted();
+        const running = implementation(deps, filled, call);
+        result = isProgress(running) ? yield* running : await running;
+      } catch (error) {
+        const known = fromKube(error);
+        // Whatever a cancelled call threw, the reason of its end is the signal's, unless a change's outcome is at stake.
+        if (
+          linked.signal.aborted &&
+          !(
+            known instanceof AppError &&
+            (known.details.outcome !== undefined || known.code === 'deadline_exceeded')
+          )
+        )
+          throw linked.signal.reason;
+        throw known;
+      }
+      const fault = wrong(result);
+      if (fault !== undefined) throw new Error(`the result of ${name} breaks its contract: ${fault}`);
+      outcome = 'ok';
+      return result;
+    } catch (error) {
+      failure = asAppError(error);
+      const object = objectOf(contract, filled);
+      if (object !== undefined && ABOUT_OBJECT.has(failure.code)) failure = failure.with({ object });
+      outcome = failure.code;
+      throw failure;
+    } finally {
+      release();
+      const object = objectOf(contract, filled);
+      const record = {
+        reqId: options.requestId,
+        audit: {
+          function: name,
+          caller: options.caller.name,
+          face: options.caller.face,
+          ...(object === undefined
+            ? {}
+            : { object: [object.namespace, object.name].filter(Boolean).join('/') }),
+          params_hash: createHash('sha256').update(JSON.stringify(filled)).digest('hex').slice(0, 16),
+          dry_run: dryRun,
+          outcome,
+          duration_ms: Math.round((performance.now() - started) * 100) / 100,
+        },
+        ...(failure?.code === 'internal' ? { err: failure.cause } : {}),
+      };
+      if (failure?.code === 'internal') log.error(record, 'call failed');
+      else log.info(record, failure === undefined ? 'call' : failure.message);
+    }
+  }
+
+  return {
+    contracts: [...entries.values()].map(({ contract }) => contract),
+    contract: (name) => find(name).contract,
+    stream: (name, params, options) => run(name, params, options, stopping),
+    call: async (name, params, options) => {
+      const running = run(name, params, options, halting);
+      for (;;) {
+        const step = await running.next();
+        if (step.done === true) return step.value;
+      }
+    },
+  };
+}

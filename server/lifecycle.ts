@@ -1,0 +1,97 @@
+/** Ordered start, bounded stop in reverse. */
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { createKube } from '../kube/index.js';
+import type { ClusterInfo } from '../kube/index.js';
+import { buildApp } from './app.js';
+import { openCluster } from './cluster.js';
+import { ConfigError } from './config.js';
+import type { Config } from './config.js';
+import { AppError } from './errors.js';
+import { createHealth } from './ops/health.js';
+
+export interface Running {
+  /** Where the functions are: `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** Where health and readiness are. */
+  readonly opsUrl: string;
+  readonly cluster: ClusterInfo;
+  /** Readiness turns false, streams end, running calls finish within the bound, then all is closed. */
+  stop(): Promise<void>;
+}
+
+/** How long connections may take to close after the last call ended, in milliseconds. */
+const CLOSING_MS = 1_000;
+
+async function listen(app: FastifyInstance, host: string, port: number, variable: string): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw new ConfigError(
+      `Port ${port} of ${host} is in use by another program. Set ${variable} to another port, or to 0 for any free one.`,
+    );
+  }
+  const { port: actual } = app.server.address() as AddressInfo;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${actual}`;
+}
+
+/** Starts cluster access, the functions' listener and the health listener. What was started is stopped when a later step fails. */
+export async function start(config: Config, log: Logger, version: string): Promise<Running> {
+  const undo: (() => Promise<unknown>)[] = [];
+  const stopping = new AbortController();
+  const halting = new AbortController();
+  const unwind = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const { connection, close } = await openCluster(config, log);
+    undo.push(close);
+    const kube = createKube(connection, { log });
+    undo.push(() => kube.close());
+
+    const inPod = config.KUBERNETES_SERVICE_HOST !== undefined;
+    const health = createHealth(kube);
+    undo.push(() => health.app.close());
+    const opsHost = config.XI_OPS_HOST ?? (inPod ? '0.0.0.0' : '127.0.0.1');
+    const opsUrl = await listen(health.app, opsHost, config.XI_OPS_PORT, 'XI_OPS_PORT');
+
+    const app = buildApp(config, {
+      kube,
+      log,
+      version,
+      inPod,
+      stopping: stopping.signal,
+      halting: halting.signal,
+    });
+    undo.push(() => closeWithin(app, config.XI_SHUTDOWN_SECONDS * 1000, halting));
+    const url = await listen(app, config.XI_HOST, config.XI_PORT, 'XI_PORT');
+
+    return {
+      url,
+      opsUrl,
+      cluster: kube.cluster,
+      stop() {
+        health.stopping();
+        stopping.abort(stopError());
+        return unwind();
+      },
+    };
+  } catch (error) {
+    await unwind();
+    throw error;
+  }
+}
+
+const stopError = (): AppError =>
+  new AppError('overloaded', 'The server is stopping; call again.', { retry_after_seconds: 1 });
+
+/** Closes an app: running calls have `boundMs` to finish, then they are ended, then their connections. */
+async function closeWithin(app: FastifyInstance, boundMs: number, halting: AbortController): Promise<void> {
+  const halt = setTimeout(() => halting.abort(stopError()), boundMs);
+  const cut = setTimeout(() => app.server.closeAllConnections(), boundMs + CLOSING_MS);
+  await app.close();
+  clearTimeout(halt);
+  clearTimeout(cut);
+}
