@@ -25,24 +25,27 @@ export interface Devcluster {
 const NODE_NAME = 'embedded';
 const INITIAL_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 
-/** Starts the cluster. Resolves when it takes objects and acts on them. */
+/** Starts the cluster. Resolves when it takes objects and acts on them; rejects when the address cannot be had. */
 export async function startDevcluster(options: DevclusterOptions = {}): Promise<Devcluster> {
   const { port = 0, host = '127.0.0.1', log, podStartMillis } = options;
   const api = await startApiServer({ port, host, log: (message, err) => log?.warn({ err }, message) });
   const kube = createKube(plainConnection({ url: api.url, how: 'embedded' }), { log });
-  for (const name of INITIAL_NAMESPACES)
-    await kube.create(NAMESPACES, undefined, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
-  const controllers = startControllers({ kube, log });
-  const kubelet = startKubelet({ kube, log, nodeName: NODE_NAME, podStartMillis });
-  api.setPodRuntime(kubelet);
-  await Promise.all([controllers.synced, kubelet.synced]);
-  return {
-    url: api.url,
-    port: api.port,
-    async close() {
-      await Promise.all([controllers.stop(), kubelet.stop()]);
-      await kube.close();
-      await api.close();
-    },
+  const stops = [() => kube.close(), () => api.close()];
+  const close = async (): Promise<void> => {
+    for (const stop of stops.splice(0)) await stop();
   };
+  try {
+    for (const name of INITIAL_NAMESPACES)
+      await kube.create(NAMESPACES, undefined, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    const controllers = startControllers({ kube, log });
+    stops.unshift(() => controllers.stop());
+    const kubelet = startKubelet({ kube, log, nodeName: NODE_NAME, podStartMillis });
+    stops.unshift(() => kubelet.stop());
+    api.setPodRuntime(kubelet);
+    await Promise.all([controllers.synced, kubelet.synced]);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { url: api.url, port: api.port, close };
 }

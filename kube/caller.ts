@@ -45,13 +45,12 @@ const TRANSIENT_CODES = new Set([429, 500, 502, 503, 504]);
 const ERROR_BODY = 64 * 1024;
 
 export function createCaller(connection: Connection, options: CallerOptions): Caller {
-  const base = new URL(connection.url);
-  const prefix = base.pathname.replace(/\/+$/, '');
+  const { origin, pathname } = new URL(connection.url);
+  const prefix = pathname.replace(/\/+$/, '');
   const pools = createPoolSource(connection, options.connections);
   const live = new Set<Scope>();
   let closed = false;
 
-  const { origin } = base;
   const nameOf = (call: Call) => `${call.method} ${origin}${prefix}${call.path.split('?', 1)[0]}`;
 
   const credentialsNow = (scope: Scope): Credentials | Promise<Credentials> => {

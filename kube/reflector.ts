@@ -43,6 +43,9 @@ export interface Reflector<T> {
   stop(): Promise<void>;
 }
 
+/** A watch that held so long did not end at once, whatever ended it. */
+const STEADY_MS = 5_000;
+
 /** Key of an object in the store. */
 export const keyOf = (object: KubeObject): string => {
   const { namespace, name = '' } = object.metadata ?? {};
@@ -163,7 +166,7 @@ export function startReflector<T extends KubeObject>(options: ReflectorOptions<T
       if (signal.aborted) return;
 
       // A server that ends watches at once gets the same back-off as one that fails them.
-      failures = performance.now() - start >= backoff.maxMs ? 0 : failures + 1;
+      failures = performance.now() - start >= Math.min(backoff.maxMs, STEADY_MS) ? 0 : failures + 1;
       let waitMs = failures === 0 ? 0 : backoffMs(backoff, failures);
       if (isGone(error)) {
         // Too old a version is part of normal life: the first time the list starts again without delay.

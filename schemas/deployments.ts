@@ -118,7 +118,8 @@ const deployment = (...verbs: Verb[]): Permission => on('deployments', verbs, { 
 const rollout = (when?: string): Permission[] => {
   const condition = when === undefined ? {} : { when };
   return [
-    on('deployments', ['get', 'list', 'watch'], condition),
+    on('deployments', ['get'], { object: 'name', ...condition }),
+    on('deployments', ['list', 'watch'], condition),
     on('pods', ['list', 'watch'], { group: '', ...condition }),
   ];
 };
@@ -331,7 +332,8 @@ export const delete_deployment = defineFunction({
   result: Deletion,
   permissions: [
     deployment('delete'),
-    on('deployments', ['get', 'list', 'watch'], { when: 'wait' }),
+    on('deployments', ['get'], { object: 'name', when: 'wait' }),
+    on('deployments', ['list', 'watch'], { when: 'wait' }),
     on('pods', ['list', 'watch'], { group: '', when: 'wait' }),
   ],
   aplite: ['name'],

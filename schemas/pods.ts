@@ -178,7 +178,8 @@ export const delete_pod = defineFunction({
   result: Deletion,
   permissions: [
     pods('pods', ['delete'], { object: 'name' }),
-    pods('pods', ['get', 'list', 'watch'], { when: 'wait' }),
+    pods('pods', ['get'], { object: 'name', when: 'wait' }),
+    pods('pods', ['list', 'watch'], { when: 'wait' }),
   ],
   aplite: ['name'],
   examples: [{ title: 'Delete a pod', params: { name: 'nginx-deployment-7c5ddbdf54-abcde' } }],

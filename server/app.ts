@@ -12,6 +12,7 @@ import { implementations } from './functions/index.js';
 import { registerAplite } from './http/aplite/face.js';
 import { registerFunctions } from './http/functions.js';
 import { callOptions } from './http/caller.js';
+import { notFound } from './http/not-found.js';
 import { checkOrigin } from './http/origin.js';
 import { registerPages } from './http/pages.js';
 import { createLibrary } from './library/library.js';
@@ -127,15 +128,7 @@ export function buildApp(config: Config, deps: AppDeps): FastifyInstance {
       log.error({ reqId: request.id, err: error }, 'request failed');
     sendProblem(reply, known);
   });
-  app.setNotFoundHandler((request, reply) => {
-    sendProblem(
-      reply,
-      new AppError(
-        'unknown_function',
-        `There is nothing at ${request.method} ${request.url.slice(0, 200)}. GET /docs shows what there is.`,
-      ),
-    );
-  });
+  app.setNotFoundHandler((request, reply) => sendProblem(reply, notFound(app, library, request, reply)));
   const allowedHosts = new Set(config.XI_ALLOWED_HOSTS.map((host) => host.toLowerCase()));
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');

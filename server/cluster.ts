@@ -45,8 +45,16 @@ function kubeconfigPaths({ KUBECONFIG, HOME }: Config): string[] {
   return HOME === undefined ? [] : [join(HOME, '.kube', 'config')];
 }
 
-/** Finds the cluster, or starts the embedded one. @throws ConfigError, KubeError */
-export async function openCluster(config: Config, log: Log): Promise<ClusterAccess> {
+/**
+ * Finds the cluster, or starts the embedded one.
+ * @param environment what the credential programs of a kubeconfig see.
+ * @throws ConfigError, KubeError
+ */
+export async function openCluster(
+  config: Config,
+  log: Log,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<ClusterAccess> {
   const proxy = proxySettings(config);
   switch (await decide(config)) {
     case 'in-cluster': {
@@ -65,6 +73,7 @@ export async function openCluster(config: Config, log: Log): Promise<ClusterAcce
       const connection = await kubeconfigConnection({
         paths: kubeconfigPaths(config),
         context: config.XI_CONTEXT,
+        env: environment,
         proxy,
       });
       return { connection, close: nothing };

@@ -21,6 +21,14 @@ export interface Running {
   stop(): Promise<void>;
 }
 
+export interface StartOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly version: string;
+  /** What the credential programs of a kubeconfig see. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
 /** How long connections may take to close after the last call ended, in milliseconds. */
 const CLOSING_MS = 1_000;
 
@@ -38,7 +46,7 @@ async function listen(app: FastifyInstance, host: string, port: number, variable
 }
 
 /** Starts cluster access, the functions' listener and the health listener. What was started is stopped when a later step fails. */
-export async function start(config: Config, log: Logger, version: string): Promise<Running> {
+export async function start({ config, log, version, environment }: StartOptions): Promise<Running> {
   const undo: (() => Promise<unknown>)[] = [];
   const stopping = new AbortController();
   const halting = new AbortController();
@@ -46,7 +54,7 @@ export async function start(config: Config, log: Logger, version: string): Promi
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
-    const { connection, close } = await openCluster(config, log);
+    const { connection, close } = await openCluster(config, log, environment);
     undo.push(close);
     const kube = createKube(connection, { log });
     undo.push(() => kube.close());

@@ -38,7 +38,7 @@ export async function serve(): Promise<void> {
   try {
     const config = readConfig(process.env);
     const log = pino({ level: config.XI_LOG_LEVEL }, pino.destination({ dest: 2, sync: false }));
-    const running = await start(config, log, version);
+    const running = await start({ config, log, version, environment: process.env });
     process.stdout.write(`${banner(running)}\n`);
     closeWithGrace(
       { delay: (config.XI_SHUTDOWN_SECONDS + 5) * 1000, logger: { error: (message) => log.error(message) } },

@@ -3,10 +3,13 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { sendError } from './answers.js';
+import { decode } from './decode.js';
 import { createDiscovery } from './discovery.js';
 import { ApiError, methodNotAllowed, noSuchResource } from './errors.js';
 import { checkRequest, isLoopbackHost } from './guard.js';
+import type { JsonObject } from './json.js';
 import { createLister } from './lists.js';
+import { startNamespaceLifecycle } from './namespaces.js';
 import type { PodRuntime } from './pod-runtime.js';
 import { createRegistry } from './registry.js';
 import type { Registry } from './registry.js';
@@ -14,7 +17,9 @@ import { parseResourcePath } from './requests.js';
 import { createResourceHandler } from './resource-handler.js';
 import type { ResourceCall } from './resource-handler.js';
 import { createResources } from './resources.js';
+import type { ApiResource } from './resources.js';
 import { createSchema } from './schema.js';
+import type { Schema } from './schema.js';
 import { createClock } from './storage.js';
 import { createStrategies } from './strategies.js';
 import { createSubresources } from './subresources.js';
@@ -52,7 +57,13 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   const resources = createResources();
   // Versions start at the time, so that a client which outlives a restart sees its version as too old.
   const clock = createClock(Date.now());
-  const registry = createRegistry({ resources, clock, strategies: createStrategies });
+  const registry = createRegistry({
+    resources,
+    clock,
+    strategies: createStrategies(),
+    emptyStatus: (resource) => zeroStatus(schema, resource),
+  });
+  const stopNamespaces = startNamespaceLifecycle(registry);
   const lister = createLister(clock);
   const streams = new Set<() => void>();
   let runtime: PodRuntime | undefined;
@@ -119,6 +130,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
       runtime = given;
     },
     close() {
+      stopNamespaces();
       for (const end of streams) end();
       return new Promise<void>((resolve) => {
         server.close(() => resolve());
@@ -127,6 +139,12 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
       });
     },
   };
+}
+
+/** A status with the fields alone that are always shown. */
+function zeroStatus(schema: Schema, { group, version, kind }: ApiResource): JsonObject {
+  const status = schema.struct(schema.structOf(group, version, kind)).fields.get('status')?.type;
+  return status?.code === '@' ? decode(schema, status.name, {}).object : {};
 }
 
 const internal = (error: unknown): ApiError => {

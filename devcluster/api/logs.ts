@@ -1,11 +1,13 @@
 /** The `log` subresource of pods. */
 import { once } from 'node:events';
 import type { LogQuery } from '../../kube/kube.js';
-import { ApiError, badRequest, methodNotAllowed, unavailable } from './errors.js';
-import { objectsAt, stringAt } from './json.js';
+import { badRequest, methodNotAllowed, unavailable } from './errors.js';
 import { namedObject } from './resource-handler.js';
 import type { ResourceHandler } from './resource-handler.js';
 import type { SubresourceDeps } from './subresources.js';
+
+/** How long a log that follows may wait for its first line before the answer begins. */
+const ANSWER_MS = 50;
 
 const number = (query: URLSearchParams, key: string): number | undefined => {
   const text = query.get(key);
@@ -35,40 +37,29 @@ export const createLogHandler =
   async (call) => {
     if (call.request.method !== 'GET') throw methodNotAllowed();
     const at = namedObject(call);
-    const pod = registry.read(at);
+    registry.get(at);
     const query = parseLogQuery(call.query);
-    const containers = [
-      ...objectsAt(pod, 'spec', 'initContainers'),
-      ...objectsAt(pod, 'spec', 'containers'),
-    ].map((container) => stringAt(container, 'name') ?? '');
-    const container =
-      query.container ?? objectsAt(pod, 'spec', 'containers').map((item) => stringAt(item, 'name') ?? '')[0];
-    if (query.container === undefined && containers.length > 1)
-      throw badRequest(
-        `a container name must be specified for pod ${at.name}, choose one of: [${containers.join(' ')}]`,
-      );
-    if (container === undefined || !containers.includes(container))
-      throw badRequest(`container ${container ?? ''} is not valid for pod ${at.name}`);
     const pods = runtime();
     if (pods === undefined)
       throw unavailable('the kubelet of the embedded cluster has not started yet: try again');
     const gone = new AbortController();
     const { response } = call;
     response.once('close', () => gone.abort());
-    const chunks = pods
-      .logs(at.namespace, at.name, { ...query, container }, gone.signal)
-      [Symbol.asyncIterator]();
-    let next: IteratorResult<string | Uint8Array>;
-    // A log that follows answers at once, whether or not there is a line yet.
-    if (query.follow === true) response.writeHead(200, { 'content-type': 'text/plain' }).flushHeaders();
+    const chunks = pods.logs(at.namespace, at.name, query, gone.signal)[Symbol.asyncIterator]();
+    const start = (): void => {
+      if (!response.headersSent) response.writeHead(200, { 'content-type': 'text/plain' }).flushHeaders();
+    };
+    // A log that follows answers soon, whether or not there is a line yet; what is refused is refused before.
+    const soon = setTimeout(start, ANSWER_MS);
     try {
-      next = await chunks.next();
-    } catch (error) {
-      if (error instanceof ApiError || response.headersSent) throw error;
-      throw badRequest(error instanceof Error ? error.message : String(error));
+      let next = await chunks.next();
+      start();
+      for (; next.done !== true && !gone.signal.aborted; next = await chunks.next())
+        if (!response.write(next.value))
+          await Promise.race([once(response, 'drain'), once(response, 'close')]);
+      response.end();
+    } finally {
+      clearTimeout(soon);
+      gone.abort();
     }
-    if (!response.headersSent) response.writeHead(200, { 'content-type': 'text/plain' });
-    for (; next.done !== true && !gone.signal.aborted; next = await chunks.next())
-      if (!response.write(next.value)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
-    response.end();
   };

@@ -2,7 +2,7 @@
 import type { LogQuery } from '../../kube/kube.js';
 
 export interface PodRuntime {
-  /** The log of a container, as it comes. Ends at the signal. Throws an Error whose message says why there is none. */
+  /** The log of a container, as it comes. Ends at the signal. Throws ApiError where there is none. */
   logs(
     namespace: string,
     pod: string,

@@ -3,8 +3,9 @@
  * synchronous step, so that nothing comes between a read and the write that follows it.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { alreadyExists, ApiError, badRequest, conflict, invalid, MODIFIED, notFound } from './errors.js';
-import { equal, isObject, numberAt, objectAt, stringAt, stringsAt } from './json.js';
+import { alreadyExists, badRequest, conflict, invalid, MODIFIED, notFound } from './errors.js';
+import { invalidValue } from './field-errors.js';
+import { equal, numberAt, objectAt, stringAt, stringsAt } from './json.js';
 import type { Json, JsonObject } from './json.js';
 import { validateMetadata, validateMetadataUpdate } from './validation/metadata.js';
 import type { ApiResource, Resources } from './resources.js';
@@ -72,13 +73,15 @@ function generatedName(prefix: string): string {
 export interface RegistryDeps {
   resources: Resources;
   clock: Clock;
-  /** Makes the strategies; they may look at the registry later. */
-  strategies: (registry: Registry) => ReadonlyMap<string, Strategy>;
+  /** By group resource. */
+  strategies: ReadonlyMap<string, Strategy>;
+  /** The status of an object of which nothing is known. */
+  emptyStatus: (resource: ApiResource) => JsonObject;
 }
 
 const NONE: Strategy = {};
 
-export function createRegistry({ resources, clock, strategies }: RegistryDeps): Registry {
+export function createRegistry({ resources, clock, strategies, emptyStatus }: RegistryDeps): Registry {
   const storages = new Map(resources.all.map((resource) => [resource, createStorage(resource, clock)]));
   const storage = (resource: ApiResource): Storage => {
     let found = storages.get(resource);
@@ -97,7 +100,7 @@ export function createRegistry({ resources, clock, strategies }: RegistryDeps): 
     resources,
     clock,
     storage,
-    strategy: (resource) => byResource.get(resource.groupResource) ?? NONE,
+    strategy: (resource) => strategies.get(resource.groupResource) ?? NONE,
     get,
     read,
 
@@ -124,7 +127,7 @@ export function createRegistry({ resources, clock, strategies }: RegistryDeps): 
       else delete metadata.generation;
 
       if (resource.subresources?.includes('status') === true)
-        object.status = strategy.initialStatus?.(object) ?? {};
+        object.status = strategy.initialStatus?.(object) ?? emptyStatus(resource);
       strategy.prepareCreate?.(object, dryRun);
       const errors = [
         ...validateMetadata(resource, metadata),
@@ -154,6 +157,10 @@ export function createRegistry({ resources, clock, strategies }: RegistryDeps): 
           `Precondition failed: UID in precondition: ${String(metadata.uid)}, UID in object meta: ${stored.uid}`,
         );
       const version = stringAt(metadata, 'resourceVersion') ?? '';
+      if (version === '' && resource.versionedUpdates === true)
+        throw invalid(resource, name, [
+          invalidValue('metadata.resourceVersion', 0, 'must be specified for an update'),
+        ]);
       if (version !== '' && !/^\d+$/.test(version))
         throw invalid(resource, name, [
           {
@@ -180,7 +187,7 @@ export function createRegistry({ resources, clock, strategies }: RegistryDeps): 
       if (metadata.deletionGracePeriodSeconds === undefined)
         keep(metadata, oldMetadata, 'deletionGracePeriodSeconds');
       if (part === 'main') {
-          if (resource.subresources?.includes('status') === true) keep(object, old, 'status');
+        if (resource.subresources?.includes('status') === true) keep(object, old, 'status');
         strategy.prepareUpdate?.(object, old);
       } else {
         keep(metadata, oldMetadata, 'labels');
@@ -267,7 +274,6 @@ export function createRegistry({ resources, clock, strategies }: RegistryDeps): 
       return { object, gone: false };
     },
   };
-  const byResource = strategies(registry);
   return registry;
 }
 
@@ -304,11 +310,4 @@ function isGone(object: JsonObject, strategy: Strategy): boolean {
     (numberAt(metadata, 'deletionGracePeriodSeconds') ?? 0) === 0 &&
     strategy.holds?.(object) !== true
   );
-}
-
-/** Throws the 400 that the API answers to a body which is no object. */
-export function mustBeObject(value: unknown): JsonObject {
-  if (!isObject(value))
-    throw new ApiError({ code: 400, reason: 'BadRequest', message: 'the body is not an object' });
-  return value;
 }

@@ -212,8 +212,14 @@ export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
     const strictness: Strictness = { fieldValidation: query.fieldValidation, warnings: [] };
     const object = decodeBody(schema, kind, text, strictness);
     checkIdentity(object, at);
-    const updated = registry.update(at, partOf(call), () => object, query);
-    sendObject(call, 200, updated, warningHeaders(strictness.warnings));
+    const isNew =
+      resource.createOnUpdate === true &&
+      registry.storage(resource).get(keyOf(resource, at.namespace, at.name)) === undefined;
+    if (isNew) requireNamespace(registry, resource, at.namespace, at.name);
+    const updated = isNew
+      ? registry.create(resource, at.namespace, object, query)
+      : registry.update(at, partOf(call), () => object, query);
+    sendObject(call, isNew ? 201 : 200, updated, warningHeaders(strictness.warnings));
   };
 
   const patch: ResourceHandler = async (call) => {

@@ -1,5 +1,5 @@
 /** The controllers of the embedded cluster: clients of its API, like everybody else's. */
-import { DEPLOYMENTS, PODS, REPLICA_SETS } from '../../kube/index.js';
+import { DEPLOYMENTS, NODES, PODS, REPLICA_SETS } from '../../kube/index.js';
 import type { Kube, KubeLog, KubeObject, Resource } from '../../kube/index.js';
 import { KINDS } from '../data/kinds.js';
 import { startDeploymentController } from './deployment/controller.js';
@@ -8,7 +8,6 @@ import type { EventRecorder } from './events.js';
 import { startGarbageCollector } from './garbage/controller.js';
 import { ownerKeys, startInformer } from './informer.js';
 import type { Informer } from './informer.js';
-import { NODES } from './kinds.js';
 import { startReplicaSetController } from './replica-set/controller.js';
 import { startScheduler } from './scheduler/controller.js';
 

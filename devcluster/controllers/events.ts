@@ -39,9 +39,13 @@ export const createEventRecorder = ({
   clock?: () => number;
 }): EventRecorder => {
   const entries = new Map<string, Entry>();
-  /** Nanoseconds, as events are named after; those below a millisecond are made up. */
-  const serial = (): string =>
-    (BigInt(clock()) * 1_000_000n + BigInt(Math.floor(Math.random() * 1_000_000))).toString(16);
+  let latest = 0n;
+  /** Nanoseconds, as events are named after, made up below a millisecond: names sort in the order of the events. */
+  const serial = (): string => {
+    const now = BigInt(clock()) * 1_000_000n + BigInt(Math.floor(Math.random() * 500_000));
+    latest = now > latest ? now : latest + 1n + BigInt(Math.floor(Math.random() * 1_000));
+    return latest.toString(16);
+  };
 
   const create = (
     { apiVersion, kind, namespace, name, uid, resourceVersion }: Record<string, string>,

@@ -1,8 +1,7 @@
 /** Small readings of objects that every controller shares. */
-import type * as k8s from '@kubernetes/client-node';
-import type { Json, KubeObject, Pod, Resource } from '../../kube/objects.js';
+import type { KubeObject, ObjectMeta, Pod, Resource } from '../../kube/objects.js';
 
-export type OwnerReference = Json<k8s.V1OwnerReference>;
+export type OwnerReference = NonNullable<ObjectMeta['ownerReferences']>[number];
 
 export const atOf = (object: KubeObject): { namespace?: string; name: string } => {
   const { namespace, name = '' } = object.metadata ?? {};
@@ -68,3 +67,7 @@ export const untilAvailable = (pod: Pod, minReadySeconds: number, now: number): 
   if (minReadySeconds === 0) return 0;
   return Math.max(0, millis(ready.lastTransitionTime) + minReadySeconds * 1000 - now);
 };
+
+/** Counts as the API keeps them: one that is zero is absent. */
+export const nonZero = <T extends Record<string, number>>(counts: T): Partial<T> =>
+  Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0)) as Partial<T>;

@@ -3,8 +3,12 @@ import { setMaxListeners } from 'node:events';
 import { KubeError, createWorkQueue } from '../../kube/index.js';
 import type { KubeLog, WorkQueue } from '../../kube/index.js';
 
-/** An answer that a fresh look mends: the object changed, came or went meanwhile. */
-const isStale = (error: unknown): boolean => error instanceof KubeError && (error.is(409) || error.is(404));
+/**
+ * An answer that is part of normal life: the object changed, came or went meanwhile, or its namespace goes. Where the
+ * last matters to a person, an Event says so.
+ */
+const isExpected = (error: unknown): boolean =>
+  error instanceof KubeError && [403, 404, 409].some((code) => error.is(code));
 
 export interface ControllerQueueOptions {
   /** Names the controller in log lines. */
@@ -34,7 +38,7 @@ export const startQueue = ({
     concurrency,
     backoff: { baseMs: 10, maxMs: 30_000 },
     onError: (key, err, retryInMs) => {
-      if (isStale(err))
+      if (isExpected(err))
         log?.debug({ controller: name, key, err, retryInMs }, 'tried again with a fresh copy');
       else log?.warn({ controller: name, key, err, retryInMs }, 'a reconcile failed and is tried again');
     },

@@ -1,8 +1,7 @@
 /** Label selectors as objects carry them (`matchLabels`, `matchExpressions`) and the like terms of node affinity. */
-import type * as k8s from '@kubernetes/client-node';
-import type { Json } from '../../kube/objects.js';
+import type { ReplicaSet } from '../../kube/objects.js';
 
-export type LabelSelector = Json<k8s.V1LabelSelector>;
+export type LabelSelector = NonNullable<ReplicaSet['spec']>['selector'];
 export type Labels = Readonly<Record<string, string>>;
 
 export interface Requirement {

@@ -15,6 +15,10 @@ export interface KindRow {
   readonly nameRule?: 'subdomain' | 'label' | 'label1035' | 'path';
   /** Field selectors beside metadata.name and metadata.namespace. */
   readonly fieldLabels?: readonly string[];
+  /** Every update must say from which version. */
+  readonly versionedUpdates?: boolean;
+  /** A PUT creates an object that is not there. */
+  readonly createOnUpdate?: boolean;
   /** A deletion answers the deleted object instead of a Status. */
   readonly returnsDeleted?: boolean;
   /** Kinds without a spec/status split have no generation. */
@@ -39,9 +43,10 @@ const CLUSTER = { namespaced: false } as const;
 
 export const KINDS: readonly KindRow[] = [
   kind('v1', 'configmaps', 'ConfigMap', { shortNames: ['cm'] }),
-  kind('v1', 'endpoints endpoints', 'Endpoints', { shortNames: ['ep'] }),
+  kind('v1', 'endpoints endpoints', 'Endpoints', { shortNames: ['ep'], createOnUpdate: true }),
   kind('v1', 'events', 'Event', {
     shortNames: ['ev'],
+    createOnUpdate: true,
     fieldLabels: [
       'involvedObject.kind',
       'involvedObject.namespace',
@@ -150,7 +155,7 @@ export const KINDS: readonly KindRow[] = [
     fieldLabels: ['status.successful'],
     generation: true,
   }),
-  kind('coordination.k8s.io/v1', 'leases', 'Lease'),
+  kind('coordination.k8s.io/v1', 'leases', 'Lease', { versionedUpdates: true, createOnUpdate: true }),
   kind('discovery.k8s.io/v1', 'endpointslices', 'EndpointSlice', { generation: true }),
   kind('networking.k8s.io/v1', 'ingresses', 'Ingress', {
     shortNames: ['ing'],
@@ -163,16 +168,25 @@ export const KINDS: readonly KindRow[] = [
   }),
   kind('policy/v1', 'poddisruptionbudgets', 'PodDisruptionBudget', {
     shortNames: ['pdb'],
+    versionedUpdates: true,
     subresources: STATUS,
     generation: true,
   }),
   kind('rbac.authorization.k8s.io/v1', 'clusterrolebindings', 'ClusterRoleBinding', {
     ...CLUSTER,
     nameRule: 'path',
+    createOnUpdate: true,
   }),
-  kind('rbac.authorization.k8s.io/v1', 'clusterroles', 'ClusterRole', { ...CLUSTER, nameRule: 'path' }),
-  kind('rbac.authorization.k8s.io/v1', 'rolebindings', 'RoleBinding', { nameRule: 'path' }),
-  kind('rbac.authorization.k8s.io/v1', 'roles', 'Role', { nameRule: 'path' }),
+  kind('rbac.authorization.k8s.io/v1', 'clusterroles', 'ClusterRole', {
+    ...CLUSTER,
+    nameRule: 'path',
+    createOnUpdate: true,
+  }),
+  kind('rbac.authorization.k8s.io/v1', 'rolebindings', 'RoleBinding', {
+    nameRule: 'path',
+    createOnUpdate: true,
+  }),
+  kind('rbac.authorization.k8s.io/v1', 'roles', 'Role', { nameRule: 'path', createOnUpdate: true }),
   kind('storage.k8s.io/v1', 'storageclasses', 'StorageClass', {
     returnsDeleted: true,
     ...CLUSTER,

@@ -204,6 +204,14 @@ const end = (context: ContainerContext, state: ContainerState, ran: Run, exitCod
   };
 };
 
+/** The image of a pod that runs may be changed, and its container starts anew then. */
+const replace = (context: ContainerContext, { restarts }: ContainerState, run: Run): Step => {
+  const last: Run = { ...run, endedAt: context.now, exitCode: 0 };
+  const next = prepare(context, { restarts: restarts + 1, last, backoffMs: 0 }, context.creationMs);
+  const message = `Container ${context.container.name} definition changed, will be restarted`;
+  return { ...next, events: [normal('Killing', message), ...next.events] };
+};
+
 /** The one transition that is due; undefined when none is. */
 const once = (context: ContainerContext, state: ContainerState): Step | undefined => {
   const { phase } = state;
@@ -215,7 +223,8 @@ const once = (context: ContainerContext, state: ContainerState): Step | undefine
     case 'blocked':
       return unblock(context, state, phase);
     case 'running': {
-      const { exit, startedAt } = phase.run;
+      const { exit, startedAt, image } = phase.run;
+      if (context.container.image !== image) return replace(context, state, phase.run);
       return exit === undefined || now < startedAt + exit.afterMs
         ? undefined
         : end(context, state, phase.run, exit.code);

@@ -3,12 +3,11 @@
  * containers ran, and nothing of any image is executed. Probes succeed after their initial delay.
  */
 import { randomBytes } from 'node:crypto';
-import { PODS, keyOf } from '../../kube/index.js';
+import { CONFIG_MAPS, PODS, SECRETS, keyOf } from '../../kube/index.js';
 import type { Kube, KubeLog, LogQuery, Pod } from '../../kube/index.js';
 import { sameJson } from '../controllers/canonical.js';
 import { createEventRecorder } from '../controllers/events.js';
 import { startInformer } from '../controllers/informer.js';
-import { CONFIG_MAPS, SECRETS } from '../controllers/kinds.js';
 import { atOf, isTerminal, uidOf } from '../controllers/meta.js';
 import { startQueue } from '../controllers/queue.js';
 import { createAddresses } from './addresses.js';
@@ -110,7 +109,8 @@ export const startKubelet = (options: KubeletOptions): Kubelet => {
       runtime.stopAt = now + STOP_MS;
       for (const [name, { phase }] of runtime.state.containers) {
         if (phase.is !== 'running') continue;
-        const fieldPath = `spec.containers{${name}}`;
+        const isInit = pod.spec?.initContainers?.some((container) => container.name === name) ?? false;
+        const fieldPath = `spec.${isInit ? 'initContainers' : 'containers'}{${name}}`;
         events.record(PODS, pod, {
           type: 'Normal',
           reason: 'Killing',

@@ -1,9 +1,7 @@
 /** The one node that the kubelet pretends to be. */
 import { arch } from 'node:os';
-import { KubeError } from '../../kube/index.js';
-import type { Kube } from '../../kube/index.js';
-import { NODES } from '../controllers/kinds.js';
-import type { Node } from '../controllers/kinds.js';
+import { KubeError, NODES } from '../../kube/index.js';
+import type { Kube, Node } from '../../kube/index.js';
 import { timestamp } from '../controllers/meta.js';
 
 /** What pretended containers ask for costs nothing, so the node has plenty. */

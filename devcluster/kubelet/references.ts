@@ -1,6 +1,5 @@
 /** The ConfigMaps and Secrets that a pod needs, and what is wrong with them. */
-import type { Container, Pod } from '../../kube/index.js';
-import type { ConfigMap, Secret } from '../controllers/kinds.js';
+import type { ConfigMap, Container, Pod, Secret } from '../../kube/index.js';
 
 export interface Configs {
   configMap(namespace: string, name: string): ConfigMap | undefined;

@@ -1,11 +1,5 @@
 /** A pretended pod's status in the shape that a kubelet writes: a pure function from its state. */
-import type {
-  V1ContainerState,
-  V1ContainerStatus,
-  V1PodCondition,
-  V1PodStatus,
-} from '@kubernetes/client-node';
-import type { Container, Json, Pod } from '../../kube/index.js';
+import type { Container, Pod } from '../../kube/index.js';
 import { hash32 } from '../controllers/canonical.js';
 import { findCondition, timestamp, uidOf, withCondition } from '../controllers/meta.js';
 import { runsOf } from './container.js';
@@ -14,10 +8,10 @@ import { probesPassAt } from './pod.js';
 import type { PodState } from './pod.js';
 import { qosClassOf } from './qos.js';
 
-export type PodStatus = Json<V1PodStatus>;
-type ContainerStatus = Json<V1ContainerStatus>;
-type State = Json<V1ContainerState>;
-type Condition = Json<V1PodCondition>;
+export type PodStatus = NonNullable<Pod['status']>;
+type ContainerStatus = NonNullable<PodStatus['containerStatuses']>[number];
+type State = NonNullable<ContainerStatus['state']>;
+type Condition = NonNullable<PodStatus['conditions']>[number];
 
 const HOST_IP = '127.0.0.1';
 
@@ -157,6 +151,7 @@ export const podStatus = (pod: Pod, state: PodState, now: number): PodStatus => 
   const set = (type: string, is: boolean, why: { reason?: string; message?: string } = {}): void => {
     const status = is ? 'True' : 'False';
     const before = findCondition(conditions, type);
+    if (before?.status === status && before.reason === why.reason && before.message === why.message) return;
     const lastTransitionTime =
       (before?.status === status ? before.lastTransitionTime : undefined) ?? timestamp(now);
     conditions = withCondition(conditions, { type, status, lastTransitionTime, ...why });

@@ -98,10 +98,13 @@ async function* readLog(deps: Deps, call: Call, params: Params, log: OneLog): As
     sinceTime: params.since_time,
     limitBytes: params.limit_bytes,
   };
+  const batches = logLines(deps.kube.logs({ namespace, name: pod }, query, { signal: call.signal }));
+  // A followed log may be silent for long; any other answers or fails at once, and a failure keeps its own status.
+  const first = params.follow ? undefined : await batches.next();
   yield [{ pod, container, event: 'opened' }];
-  const bytes = deps.kube.logs({ namespace, name: pod }, query, { signal: call.signal });
-  for await (const lines of logLines(bytes))
-    yield lines.map((line) => logItem(pod, container, line, params.timestamps));
+  const items = (lines: string[]) => lines.map((line) => logItem(pod, container, line, params.timestamps));
+  if (first?.done === false) yield items(first.value);
+  for await (const lines of batches) yield items(lines);
 }
 
 function logItem(pod: string, container: string, line: string, timestamps: boolean): LogItem {

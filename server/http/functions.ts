@@ -49,8 +49,4 @@ export function registerFunctions(
       },
     );
   }
-  // A name that no contract has: the library says which comes nearest.
-  app.all<{ Params: { name: string } }>('/v1/functions/:name', async (request) => {
-    library.contract(request.params.name);
-  });
 }

@@ -26,8 +26,8 @@ export interface CallOptions {
 
 export interface Library {
   readonly contracts: readonly Contract[];
-  /** @throws AppError `unknown_function`, with the nearest name. */
-  contract(name: string): Contract;
+  /** The error for a name that no function has, with the nearest one. */
+  unknown(name: string): AppError;
   /** Calls a function and answers its result; items on the way are dropped. @throws AppError */
   call(name: string, params: unknown, options: CallOptions): Promise<unknown>;
   /** Calls a function that has items: batches of items, then the result. Nothing runs before the first `next`. */
@@ -106,15 +106,19 @@ export function createLibrary({
     });
   }
 
-  const find = (name: string): Entry => {
-    const entry = entries.get(name);
-    if (entry !== undefined) return entry;
+  const unknown = (name: string): AppError => {
     const near = nearest(name, entries.keys());
-    throw new AppError(
+    return new AppError(
       'unknown_function',
-      `There is no function ${JSON.stringify(name.slice(0, 100))}${near === undefined ? '' : `; did you mean ${near}?`} GET /v1/functions lists them all.`,
+      `There is no function ${JSON.stringify(name.slice(0, 100))}${near === undefined ? '.' : `; did you mean ${near}?`} GET /v1/functions lists them all.`,
       near === undefined ? {} : { suggestion: near },
     );
+  };
+
+  const find = (name: string): Entry => {
+    const entry = entries.get(name);
+    if (entry === undefined) throw unknown(name);
+    return entry;
   };
 
   /** How long a call may take: undefined for as long as it likes. */
@@ -217,7 +221,7 @@ export function createLibrary({
 
   return {
     contracts: [...entries.values()].map(({ contract }) => contract),
-    contract: (name) => find(name).contract,
+    unknown,
     stream: (name, params, options) => run(name, params, options, stopping),
     call: async (name, params, options) => {
       const running = run(name, params, options, halting);

@@ -239,4 +239,5 @@ export const nginxImage = async (tag = 'docker.io/library/nginx:1.15.4'): Promis
 export const NAMED_IMAGES: Readonly<Record<string, () => Promise<Image>>> = {
   '@base': () => baseImage(),
   '@nginx': () => nginxImage(),
+  '@nginx-newer': () => nginxImage('docker.io/library/nginx:1.27'),
 };

@@ -73,7 +73,7 @@ for (const dialect of ['python', 'deno'] as const)
       t.match(program.last()?.contentType, /^application\/problem\+json/);
       t.same(program.called, [], 'nobody was called back');
       const again = (await program.remote('create_deployment', io(unit))) as NativeIo;
-      await t.rejects(again(), { status: 409 }, 'under its id asked for anew as well');
+      await t.rejects(again(), { message: /^409/ }, 'under its id asked for anew as well');
     });
 
     await t.test('scales it with arguments of its own', async (t) => {
@@ -302,7 +302,7 @@ await t.test('without callbacks', async (t) => {
         { remote_ident: await id('pod_logs_text'), arg: { value: '{"pod":"a","follow":true}' } },
         400,
         'invalid_params',
-        /follow over HTTP, POST \/v1\/functions\/pod_logs/,
+        /Follow over HTTP, POST \/v1\/functions\/pod_logs/,
       ],
       [
         { remote_ident: await id('get_deployment_text'), arg: { value: '{"name":"absent"}' } },

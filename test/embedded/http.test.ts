@@ -373,10 +373,11 @@ await t.test('clients that break off or flood are dropped without harm', async (
     'POST /v1/functions/list_pods HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n',
   );
   const megabyte = `100000\r\n${' '.repeat(1 << 20)}\r\n`;
-  const closed = once(flood, 'close');
+  const closed = new Promise((resolve) => flood.once('close', resolve));
   const before = process.memoryUsage().rss;
   for (let sent = 0; sent < 100 && !flood.destroyed && flood.writable; sent++)
-    if (!flood.write(megabyte)) await Promise.race([once(flood, 'drain'), closed]);
+    if (!flood.write(megabyte))
+      await Promise.race([new Promise((resolve) => flood.once('drain', resolve)), closed]);
   flood.end();
   await closed;
   t.match(answer === '' ? 'dropped' : answer, /^(dropped|HTTP\/1\.1 413)/, 'answered 413, or dropped');

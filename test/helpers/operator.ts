@@ -38,7 +38,8 @@ export async function startOperator(
     ...(cluster === 'kubeconfig' ? { KUBECONFIG: process.env['KUBECONFIG'] } : {}),
     ...settings,
   });
-  const running = await start(config, pino({ level: config.XI_LOG_LEVEL }, sink), '0.0.0-test');
+  const log = pino({ level: config.XI_LOG_LEVEL }, sink);
+  const running = await start({ config, log, version: '0.0.0-test', environment: process.env });
   return {
     url: running.url,
     opsUrl: running.opsUrl,

@@ -1,35 +1,13 @@
 /** Functions about Deployments, from the HTTP call to the API server and back; runs on any cluster. */
 import type { Test } from 'tap';
 import { allLines, call } from '../helpers/http.js';
-import type { Answer } from '../helpers/http.js';
-
-export interface Target {
-  /** Base URL of the functions. */
-  readonly url: string;
-  /** A namespace of the test's own. */
-  readonly namespace: string;
-  /** An image that runs on this cluster, and another one. */
-  readonly images: readonly [string, string];
-  /** The object itself, past our functions. */
-  object(path: string): Promise<Answer['body']>;
-}
-
-const has = (t: Test, answer: Answer, status: number, code?: string): void => {
-  t.equal(answer.status, status, JSON.stringify(answer.body));
-  if (code !== undefined) {
-    t.equal(answer.body['code'], code);
-    t.match(answer.headers.get('content-type'), /^application\/problem\+json/);
-    t.equal(answer.body['status'], status);
-    t.ok(String(answer.body['detail']).length > 10, 'the detail says something');
-    t.equal(answer.body['request_id'], answer.headers.get('x-request-id'));
-  }
-};
+import { caller, expectAnswer as has } from './target.js';
+import type { Target } from './target.js';
 
 export async function deploymentSuite(t: Test, target: Target): Promise<void> {
   const { url, namespace } = target;
   const [image, newer] = target.images;
-  const fn = (name: string, params: object = {}, query = '') =>
-    call(url, name, { namespace, ...params }, { query });
+  const fn = caller(target);
   const raw = (name: string) => target.object(`/apis/apps/v1/namespaces/${namespace}/deployments/${name}`);
 
   await t.test('create_deployment without params makes the Aplite reference', async (t) => {

@@ -38,7 +38,13 @@ export function validateConfigMap(map: JsonObject, old: JsonObject | undefined):
       .map((key) => invalidValue(`data[${key}]`, key, 'duplicate of key present in binaryData')),
     ...keys(map, 'binaryData'),
     ...(total > MAX_BYTES
-      ? [{ reason: 'FieldValueTooLong', field: '', message: `Too long: may not be more than ${MAX_BYTES} bytes` }]
+      ? [
+          {
+            reason: 'FieldValueTooLong',
+            field: '',
+            message: `Too long: may not be more than ${MAX_BYTES} bytes`,
+          },
+        ]
       : []),
   ];
 }
@@ -59,7 +65,13 @@ export function validateSecret(secret: JsonObject, old: JsonObject | undefined):
     ...frozen(secret, old, ['data']),
     ...keys(secret, 'data'),
     ...(size(secret, 'data', 0.75) > MAX_BYTES
-      ? [{ reason: 'FieldValueTooLong', field: 'data', message: `Too long: may not be more than ${MAX_BYTES} bytes` }]
+      ? [
+          {
+            reason: 'FieldValueTooLong',
+            field: 'data',
+            message: `Too long: may not be more than ${MAX_BYTES} bytes`,
+          },
+        ]
       : []),
     ...(REQUIRED[String(secret.type)] ?? [])
       .filter((key) => !Object.hasOwn(data, key))

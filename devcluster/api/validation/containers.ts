@@ -135,7 +135,13 @@ function validateProbe(probe: JsonObject | undefined, field: string): FieldError
   else if (handler === 'exec') {
     if (objectAt(probe, 'exec')?.command === undefined) errors.push(required(`${field}.exec.command`));
   } else errors.push(...portNumberOrName(objectAt(probe, handler)?.port, `${field}.${handler}.port`));
-  for (const key of ['initialDelaySeconds', 'timeoutSeconds', 'periodSeconds', 'successThreshold', 'failureThreshold'])
+  for (const key of [
+    'initialDelaySeconds',
+    'timeoutSeconds',
+    'periodSeconds',
+    'successThreshold',
+    'failureThreshold',
+  ])
     errors.push(...nonNegative(probe, key, field));
   if (/liveness|startup/.test(field)) {
     const threshold = numberAt(probe, 'successThreshold') ?? 1;

@@ -23,7 +23,8 @@ export const portNumber = (value: number, field: string): FieldError[] =>
 export function portName(name: string, field: string): FieldError[] {
   const errors: string[] = [];
   if (name.length > 15) errors.push('must be no more than 15 characters');
-  if (!/^[-a-z0-9]+$/.test(name)) errors.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
+  if (!/^[-a-z0-9]+$/.test(name))
+    errors.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
   if (!/[a-z]/.test(name)) errors.push('must contain at least one letter (a-z)');
   if (name.includes('--')) errors.push('must not contain consecutive hyphens');
   if (name.startsWith('-') || name.endsWith('-')) errors.push('must not begin or end with a hyphen');
@@ -82,7 +83,8 @@ export function labelSelector(selector: JsonObject | undefined, field: string): 
     const operator = stringAt(expression, 'operator') ?? '';
     const values = stringsAt(expression, 'values');
     const errors: FieldError[] = [];
-    if (!OPERATORS.includes(operator)) errors.push(invalidValue(`${at}.operator`, operator, 'not a valid selector operator'));
+    if (!OPERATORS.includes(operator))
+      errors.push(invalidValue(`${at}.operator`, operator, 'not a valid selector operator'));
     if ((operator === 'In' || operator === 'NotIn') && values.length === 0)
       errors.push(required(`${at}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));
     if ((operator === 'Exists' || operator === 'DoesNotExist') && values.length > 0)
@@ -125,4 +127,3 @@ export function selects(selector: JsonObject, labels: JsonObject): boolean {
     )
   );
 }
-

@@ -47,26 +47,39 @@ export function validatePodSpec(spec: JsonObject, field: string): FieldError[] {
       errors.push(...validateContainer(container, at, volumes));
       const name = stringAt(container, 'name') ?? '';
       if (seen.has(name))
-        errors.push({ reason: 'FieldValueDuplicate', field: `${at}.name`, message: `Duplicate value: "${name}"` });
+        errors.push({
+          reason: 'FieldValueDuplicate',
+          field: `${at}.name`,
+          message: `Duplicate value: "${name}"`,
+        });
       seen.add(name);
     });
   check('containers');
   check('initContainers');
   errors.push(
     ...oneOf(spec.restartPolicy, `${field}.restartPolicy`, ['Always', 'OnFailure', 'Never']),
-    ...oneOf(spec.dnsPolicy, `${field}.dnsPolicy`, ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None']),
+    ...oneOf(spec.dnsPolicy, `${field}.dnsPolicy`, [
+      'ClusterFirstWithHostNet',
+      'ClusterFirst',
+      'Default',
+      'None',
+    ]),
     ...nonNegative(spec, 'terminationGracePeriodSeconds', field),
     ...validateLabels(objectAt(spec, 'nodeSelector'), `${field}.nodeSelector`),
   );
   for (const key of ['serviceAccountName', 'nodeName'] as const) {
     const value = stringAt(spec, key);
-    if (value) errors.push(...subdomainErrors(value).map((error) => invalidValue(`${field}.${key}`, value, error)));
+    if (value)
+      errors.push(...subdomainErrors(value).map((error) => invalidValue(`${field}.${key}`, value, error)));
   }
   const deadline = numberAt(spec, 'activeDeadlineSeconds');
   if (deadline !== undefined && deadline < 1)
-    errors.push(invalidValue(`${field}.activeDeadlineSeconds`, deadline, 'must be between 1 and 2147483647, inclusive'));
+    errors.push(
+      invalidValue(`${field}.activeDeadlineSeconds`, deadline, 'must be between 1 and 2147483647, inclusive'),
+    );
   for (const [index, secret] of objectsAt(spec, 'imagePullSecrets').entries())
-    if (secret.name === undefined || secret.name === '') errors.push(required(`${field}.imagePullSecrets[${index}].name`));
+    if (secret.name === undefined || secret.name === '')
+      errors.push(required(`${field}.imagePullSecrets[${index}].name`));
   return errors;
 }
 
@@ -89,7 +102,12 @@ export function validateLastingTemplate(
     ...(policy === 'Always' ? [] : [notSupported(`${field}.spec.restartPolicy`, policy, ['Always'])]),
     ...(numberAt(template, 'spec', 'activeDeadlineSeconds') === undefined
       ? []
-      : [forbiddenField(`${field}.spec.activeDeadlineSeconds`, `activeDeadlineSeconds in ${kind} is not Supported`)]),
+      : [
+          forbiddenField(
+            `${field}.spec.activeDeadlineSeconds`,
+            `activeDeadlineSeconds in ${kind} is not Supported`,
+          ),
+        ]),
   ];
 }
 
@@ -105,7 +123,13 @@ const UPDATABLE = [
 function fixedPart(spec: JsonObject, isBound: boolean): JsonObject {
   const bare = (key: string): JsonObject[] =>
     objectsAt(spec, key).map(({ image: _image, ...container }) => container);
-  const { activeDeadlineSeconds: _deadline, tolerations: _tolerations, schedulingGates: _gates, nodeName, ...rest } = spec;
+  const {
+    activeDeadlineSeconds: _deadline,
+    tolerations: _tolerations,
+    schedulingGates: _gates,
+    nodeName,
+    ...rest
+  } = spec;
   return {
     ...rest,
     ...(isBound && { nodeName }),
@@ -125,11 +149,17 @@ export function validatePod(pod: JsonObject, old: JsonObject | undefined): Field
       return errors;
     }
   const added = objectsAt(spec, 'tolerations');
-  if (objectsAt(oldSpec, 'tolerations').some((toleration) => !added.some((other) => equal(toleration, other))))
-    errors.push(forbiddenField('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds'));
+  if (
+    objectsAt(oldSpec, 'tolerations').some((toleration) => !added.some((other) => equal(toleration, other)))
+  )
+    errors.push(
+      forbiddenField(
+        'spec.tolerations',
+        'existing toleration can not be modified except its tolerationSeconds',
+      ),
+    );
   const isBound = !!stringAt(oldSpec, 'nodeName');
   if (!equal(fixedPart(spec, isBound), fixedPart(oldSpec, isBound)))
     errors.push(forbiddenField('spec', `pod updates may not change fields other than ${UPDATABLE}`));
   return errors;
 }
-

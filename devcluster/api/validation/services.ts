@@ -47,7 +47,9 @@ export function validateService(service: JsonObject, old: JsonObject | undefined
     if (name === '') errors.push(required('spec.externalName'));
     else
       errors.push(
-        ...subdomainErrors(name.replace(/\.$/, '')).map((error) => invalidValue('spec.externalName', name, error)),
+        ...subdomainErrors(name.replace(/\.$/, '')).map((error) =>
+          invalidValue('spec.externalName', name, error),
+        ),
       );
   }
   errors.push(
@@ -57,9 +59,12 @@ export function validateService(service: JsonObject, old: JsonObject | undefined
     ...oneOf(spec.type, 'spec.type', TYPES),
   );
   const before = stringAt(old, 'spec', 'clusterIP');
-  if (before && type !== 'ExternalName' && stringAt(old, 'spec', 'type') !== 'ExternalName' && spec.clusterIP !== before)
-    errors.push(
-      invalidValue('spec.clusterIPs[0]', [spec.clusterIP ?? ''], 'may not change once set'),
-    );
+  if (
+    before &&
+    type !== 'ExternalName' &&
+    stringAt(old, 'spec', 'type') !== 'ExternalName' &&
+    spec.clusterIP !== before
+  )
+    errors.push(invalidValue('spec.clusterIPs[0]', [spec.clusterIP ?? ''], 'may not change once set'));
   return errors;
 }

@@ -3,7 +3,15 @@ import { forbiddenField, invalidValue, notSupported, required } from '../field-e
 import type { FieldError } from '../field-errors.js';
 import { equal, isObject, numberAt, objectAt, stringAt } from '../json.js';
 import type { JsonObject } from '../json.js';
-import { amount, countOrPercent, isEmptySelector, labelSelector, nonNegative, oneOf, selects } from './fields.js';
+import {
+  amount,
+  countOrPercent,
+  isEmptySelector,
+  labelSelector,
+  nonNegative,
+  oneOf,
+  selects,
+} from './fields.js';
 import { validateLastingTemplate, validateTemplate } from './pods.js';
 
 const specOf = (object: JsonObject | undefined): JsonObject => objectAt(object, 'spec') ?? {};
@@ -35,7 +43,8 @@ function validateStrategy(strategy: JsonObject | undefined): FieldError[] {
     return rolling === undefined
       ? []
       : [forbiddenField(at, "may not be specified when strategy `type` is 'Recreate'")];
-  if (type !== 'RollingUpdate') return [notSupported('spec.strategy', strategy ?? {}, ['Recreate', 'RollingUpdate'])];
+  if (type !== 'RollingUpdate')
+    return [notSupported('spec.strategy', strategy ?? {}, ['Recreate', 'RollingUpdate'])];
   if (!isObject(rolling)) return [];
   const { maxUnavailable, maxSurge } = rolling;
   const errors = [
@@ -124,17 +133,16 @@ export function validateStatefulSet(set: JsonObject, old: JsonObject | undefined
 export function validateJobSpec(spec: JsonObject, field: string): FieldError[] {
   const policy = stringAt(spec, 'template', 'spec', 'restartPolicy') ?? '';
   return [
-    ...['parallelism', 'completions', 'activeDeadlineSeconds', 'backoffLimit', 'ttlSecondsAfterFinished'].flatMap((key) =>
-      nonNegative(spec, key, field),
-    ),
+    ...[
+      'parallelism',
+      'completions',
+      'activeDeadlineSeconds',
+      'backoffLimit',
+      'ttlSecondsAfterFinished',
+    ].flatMap((key) => nonNegative(spec, key, field)),
     ...validateTemplate(objectAt(spec, 'template'), `${field}.template`),
     ...(policy === 'Always' || policy === ''
-      ? [
-          required(
-            `${field}.template.spec.restartPolicy`,
-            'valid values: "OnFailure", "Never"',
-          ),
-        ]
+      ? [required(`${field}.template.spec.restartPolicy`, 'valid values: "OnFailure", "Never"')]
       : []),
   ];
 }
@@ -157,7 +165,13 @@ export function validateCronJob(job: JsonObject): FieldError[] {
       ? [required('spec.schedule')]
       : schedule.startsWith('@') || fields === 5
         ? []
-        : [invalidValue('spec.schedule', schedule, `expected exactly 5 fields, found ${fields}: [${schedule}]`)]),
+        : [
+            invalidValue(
+              'spec.schedule',
+              schedule,
+              `expected exactly 5 fields, found ${fields}: [${schedule}]`,
+            ),
+          ]),
     ...oneOf(spec.concurrencyPolicy, 'spec.concurrencyPolicy', ['Allow', 'Forbid', 'Replace']),
     ...nonNegative(spec, 'successfulJobsHistoryLimit', 'spec'),
     ...nonNegative(spec, 'failedJobsHistoryLimit', 'spec'),

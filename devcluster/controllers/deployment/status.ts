@@ -1,11 +1,10 @@
 /** A Deployment's status as its ReplicaSets make it. */
-import type { V1DeploymentCondition, V1DeploymentStatus } from '@kubernetes/client-node';
-import type { Deployment, Json, ReplicaSet } from '../../../kube/objects.js';
-import { findCondition, millis, timestamp, withCondition } from '../meta.js';
+import type { Deployment, ReplicaSet } from '../../../kube/objects.js';
+import { findCondition, millis, nonZero, timestamp, withCondition } from '../meta.js';
 import { bounds, replicasOf, sum } from './sizes.js';
 
-export type DeploymentStatus = Json<V1DeploymentStatus>;
-type Condition = Json<V1DeploymentCondition>;
+export type DeploymentStatus = NonNullable<Deployment['status']>;
+type Condition = NonNullable<DeploymentStatus['conditions']>[number];
 
 const NO_DEADLINE = 2 ** 31 - 1;
 const NOT_TIMED = new Set(['NewReplicaSetAvailable', 'ProgressDeadlineExceeded', 'DeploymentPaused']);
@@ -45,12 +44,14 @@ export const countStatus = (
   const enough = availableReplicas >= replicasOf(deployment) - bounds(deployment).unavailable;
   const { collisionCount, conditions } = deployment.status ?? {};
   return {
-    observedGeneration: deployment.metadata?.generation ?? 0,
-    replicas: total('replicas'),
-    updatedReplicas: newest?.status?.replicas ?? 0,
-    readyReplicas: total('readyReplicas'),
-    availableReplicas,
-    unavailableReplicas: Math.max(0, sum(all.map(replicasOf)) - availableReplicas),
+    ...nonZero({
+      observedGeneration: deployment.metadata?.generation ?? 0,
+      replicas: total('replicas'),
+      updatedReplicas: newest?.status?.replicas ?? 0,
+      readyReplicas: total('readyReplicas'),
+      availableReplicas,
+      unavailableReplicas: Math.max(0, sum(all.map(replicasOf)) - availableReplicas),
+    }),
     ...(collisionCount === undefined ? {} : { collisionCount }),
     conditions: setCondition(
       conditions ?? [],

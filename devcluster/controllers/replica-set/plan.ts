@@ -1,19 +1,20 @@
 /** What to do next for one ReplicaSet: pure functions from its pods to changes and a status. */
-import type { V1ReplicaSetCondition, V1ReplicaSetStatus } from '@kubernetes/client-node';
-import type { Json, Pod, ReplicaSet } from '../../../kube/objects.js';
+import type { Pod, ReplicaSet } from '../../../kube/objects.js';
 import { REPLICA_SETS } from '../../../kube/objects.js';
 import {
   createdAt,
   findCondition,
   isReady,
   millis,
+  nonZero,
   ownerReferenceTo,
   timestamp,
   untilAvailable,
 } from '../meta.js';
 import { hasLabels } from '../selector.js';
 
-export type ReplicaSetStatus = Json<V1ReplicaSetStatus>;
+export type ReplicaSetStatus = NonNullable<ReplicaSet['status']>;
+type Condition = NonNullable<ReplicaSetStatus['conditions']>[number];
 
 export interface Failure {
   reason: 'FailedCreate' | 'FailedDelete';
@@ -74,11 +75,7 @@ export const planReplicas = (rs: ReplicaSet, active: readonly Pod[]): { create: 
   };
 };
 
-const failureCondition = (
-  before: ReplicaSetStatus | undefined,
-  failure: Failure,
-  now: number,
-): Json<V1ReplicaSetCondition> => {
+const failureCondition = (before: ReplicaSetStatus | undefined, failure: Failure, now: number): Condition => {
   const known = findCondition(before?.conditions, 'ReplicaFailure');
   if (known?.reason === failure.reason) return known;
   return { type: 'ReplicaFailure', status: 'True', ...failure, lastTransitionTime: timestamp(now) };
@@ -93,17 +90,19 @@ export const replicaSetStatus = (
 ): { status: ReplicaSetStatus; requeueAfterMs?: number } => {
   const waits = active.map((pod) => untilAvailable(pod, rs.spec?.minReadySeconds ?? 0, now));
   const soonest = Math.min(...waits.filter((wait) => wait !== undefined && wait > 0).map(Number));
-  const templateLabels = rs.spec?.template?.metadata?.labels;
+  const isLabelled = (pod: Pod): boolean =>
+    hasLabels(pod.metadata?.labels ?? {}, rs.spec?.template?.metadata?.labels);
   const others = (rs.status?.conditions ?? []).filter(({ type }) => type !== 'ReplicaFailure');
   const conditions = failure === undefined ? others : [...others, failureCondition(rs.status, failure, now)];
   return {
     status: {
       replicas: active.length,
-      fullyLabeledReplicas: active.filter((pod) => hasLabels(pod.metadata?.labels ?? {}, templateLabels))
-        .length,
-      readyReplicas: active.filter(isReady).length,
-      availableReplicas: waits.filter((wait) => wait === 0).length,
-      observedGeneration: rs.metadata?.generation ?? 0,
+      ...nonZero({
+        fullyLabeledReplicas: active.filter(isLabelled).length,
+        readyReplicas: active.filter(isReady).length,
+        availableReplicas: waits.filter((wait) => wait === 0).length,
+        observedGeneration: rs.metadata?.generation ?? 0,
+      }),
       ...(conditions.length === 0 ? {} : { conditions }),
     },
     ...(Number.isFinite(soonest) ? { requeueAfterMs: soonest } : {}),

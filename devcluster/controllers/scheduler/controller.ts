@@ -1,14 +1,21 @@
 /** The scheduler: gives pods that have no node one, or says why none takes them. */
 import { PODS, keyOf } from '../../../kube/index.js';
-import type { Kube, KubeLog, Pod } from '../../../kube/index.js';
+import type { Binding, Kube, KubeLog, Node, Pod, Resource } from '../../../kube/index.js';
 import type { EventRecorder } from '../events.js';
 import type { Informer } from '../informer.js';
-import { bindingOf } from '../kinds.js';
-import type { Node } from '../kinds.js';
 import { atOf, findCondition, isTerminal, timestamp, uidOf, withCondition } from '../meta.js';
 import { startQueue } from '../queue.js';
 import { findNode, requestsOf } from './fit.js';
 import { createUsage } from './usage.js';
+
+/** Where the assignment of one pod to a node is posted. */
+const bindingOf = (podName: string): Resource<Binding> => ({
+  group: '',
+  version: 'v1',
+  plural: `pods/${encodeURIComponent(podName)}/binding`,
+  kind: 'Binding',
+  namespaced: true,
+});
 
 export interface SchedulerOptions {
   kube: Kube;

@@ -1,7 +1,6 @@
 /** Where a pod may run: a pure function from the pod, the nodes and what is already asked of them. */
-import type { Pod } from '../../../kube/objects.js';
+import type { Node, Pod } from '../../../kube/objects.js';
 import { parseQuantity } from '../../api/quantity.js';
-import type { Node } from '../kinds.js';
 import { hasLabels, meets } from '../selector.js';
 import type { Labels } from '../selector.js';
 

@@ -1,6 +1,6 @@
 /** The library's functions as Aplite values: each form of each contract, with nothing said of any one function. */
 import type { Contract } from '../../../schemas/index.js';
-import { AppError } from '../../errors.js';
+import { AppError, invalidParams } from '../../errors.js';
 import type { Library } from '../../library/library.js';
 import { parseJson } from './json.js';
 import type { Registry } from './registry.js';
@@ -20,13 +20,13 @@ function toParam(contract: Contract, key: string, value: Value): unknown {
   if (Number.isSafeInteger(number)) return number;
   const schema = contract.params.properties[key];
   const bound = (name: string, otherwise: number): string => String((schema?.[name] as unknown) ?? otherwise);
-  const message = `must be a whole number from ${bound('minimum', Number.MIN_SAFE_INTEGER)} to ${bound('maximum', Number.MAX_SAFE_INTEGER)}`;
   const given = value.toString();
-  throw new AppError(
-    'invalid_params',
-    `${contract.name}: ${key} ${message}, and is ${given.length > 40 ? `${given.slice(0, 40)}…` : given}.`,
-    { errors: [{ field: key, message }] },
-  );
+  throw invalidParams(contract.name, [
+    {
+      field: key,
+      message: `must be a whole number from ${bound('minimum', Number.MIN_SAFE_INTEGER)} to ${bound('maximum', Number.MAX_SAFE_INTEGER)}, and is ${given.length > 40 ? `${given.slice(0, 40)}…` : given}`,
+    },
+  ]);
 }
 
 /** Runs a stream to its end: `{ items, result? }` as JSON. */
@@ -71,11 +71,12 @@ async function callJson(
     contract.params.properties['follow']?.['type'] === 'boolean' &&
     (params as { follow?: unknown } | null)?.follow === true;
   if (endless)
-    throw new AppError(
-      'invalid_params',
-      `${name}: follow has no end, and an Aplite value has; leave follow out, or follow over HTTP, POST /v1/functions/${name}.`,
-      { errors: [{ field: 'follow', message: 'must be absent or false in Aplite' }] },
-    );
+    throw invalidParams(name, [
+      {
+        field: 'follow',
+        message: `must be absent or false: an Aplite value has an end. Follow over HTTP, POST /v1/functions/${name}`,
+      },
+    ]);
   return collect(library, name, params, context);
 }
 

@@ -9,6 +9,10 @@ const MAX_DEPTH = 200;
 /** How many digits a whole number may have: reading it takes more than linear time. */
 export const MAX_DIGITS = 4096;
 
+/** What makes a text more than its characters, or wrong. */
+const SPECIAL = /[\\\u0000-\u001f]/; // eslint-disable-line no-control-regex
+const BLANK = /[ \t\r\n]*/y;
+const WORD = /[a-z]{1,5}/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const WORDS = new Map<string, unknown>([
   ['true', true],
@@ -39,7 +43,10 @@ export function parseJson(text: string, what: string, { exact = true } = {}): un
     );
   };
   const space = (): void => {
-    while (at < text.length && ' \t\r\n'.includes(text[at]!)) at++;
+    if (text.charCodeAt(at) > 0x20) return;
+    BLANK.lastIndex = at;
+    BLANK.test(text);
+    at = BLANK.lastIndex;
   };
   const string = (): string => {
     const start = at;
@@ -52,6 +59,8 @@ export function parseJson(text: string, what: string, { exact = true } = {}): un
       end = text.indexOf('"', end + 1);
     }
     at = end + 1;
+    const inner = text.slice(start + 1, end);
+    if (!SPECIAL.test(inner)) return inner;
     try {
       return JSON.parse(text.slice(start, at)) as string;
     } catch {
@@ -120,9 +129,8 @@ export function parseJson(text: string, what: string, { exact = true } = {}): un
     else if (first === '{') result = members(depth + 1);
     else if (first === '[') result = items(depth + 1);
     else {
-      const word = /[a-z]{1,5}/y;
-      word.lastIndex = at;
-      const known = word.exec(text)?.[0] ?? '';
+      WORD.lastIndex = at;
+      const known = first !== undefined && first >= 'a' ? (WORD.exec(text)?.[0] ?? '') : '';
       if (WORDS.has(known)) {
         result = WORDS.get(known);
         at += known.length;

@@ -78,13 +78,13 @@ const MAX_DEPTH = 32;
 const MAX_PARTS = 500;
 
 /**
- * Reads a type that came as JSON.
+ * Reads a type that came as JSON. It must be closed, so that putting it in place of a variable captures nothing.
  * @param where what it is, for the error: `the argument of k8s`.
  * @throws AppError `invalid_params` that names the part that is no type.
  */
 export function readType(value: unknown, where: string): AType {
   let parts = 0;
-  const read = (part: unknown, path: string, depth: number): AType => {
+  const read = (part: unknown, path: string, bound: readonly number[], depth: number): AType => {
     const refuse = (message: string): never => {
       throw new AppError(
         'invalid_params',
@@ -94,12 +94,12 @@ export function readType(value: unknown, where: string): AType {
         },
       );
     };
-    const child = (node: Record<string, unknown>, key: string): AType =>
-      read(node[key], path === '' ? key : `${path}.${key}`, depth + 1);
     if (depth > MAX_DEPTH || ++parts > MAX_PARTS) refuse('is nested too deeply or has too many parts');
     if (typeof part !== 'object' || part === null || Array.isArray(part))
       return refuse('must be an object with a kind, like {"kind":"prim","value":"UnitType"}');
     const node = part as Record<string, unknown>;
+    const child = (key: string, inner = bound): AType =>
+      read(node[key], path === '' ? key : `${path}.${key}`, inner, depth + 1);
     const index = (key: string): number => {
       const number = node[key];
       return typeof number === 'number' && Number.isSafeInteger(number)
@@ -113,15 +113,21 @@ export function readType(value: unknown, where: string): AType {
         return typeof node['value'] === 'string' && /^[A-Za-z_][A-Za-z0-9_]{0,99}$/.test(node['value'])
           ? prim(node['value'])
           : refuse('needs value, the name of a primitive type: Int, Str, UnitType, IO');
-      case 'free_var':
-        return { kind: 'free_var', index: index('index') };
+      case 'free_var': {
+        const free = index('index');
+        return bound.includes(free)
+          ? { kind: 'free_var', index: free }
+          : refuse(`is the variable ${free}, which no pi around it binds`);
+      }
       case 'app':
-        return { kind: 'app', left: child(node, 'left'), right: child(node, 'right') };
-      case 'pi':
-        return pi(child(node, 'left'), child(node, 'right'), index('var_id'));
+        return { kind: 'app', left: child('left'), right: child('right') };
+      case 'pi': {
+        const binds = index('var_id');
+        return pi(child('left'), child('right', [...bound, binds]), binds);
+      }
       default:
         return refuse('must have a kind, one of U, prim, pi, app, free_var');
     }
   };
-  return read(value, '', 0);
+  return read(value, '', [], 0);
 }

@@ -132,6 +132,8 @@ t.test('types: printed, instantiated, read', async (t) => {
     [{ kind: 'prim' }, /it needs value/],
     [{ kind: 'prim', value: 'a b' }, /it needs value/],
     [{ kind: 'free_var', index: '0' }, /it needs index/],
+    [v0, /it is the variable 0, which no pi around it binds/],
+    [pi(v0, INT, 0), /left is the variable 0/],
     [{ kind: 'app', left: INT }, /right must be an object/],
     [
       { kind: 'pi', left: INT, right: { kind: 'app', left: 7, right: INT }, var_id: 0 },

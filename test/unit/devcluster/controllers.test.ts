@@ -3,12 +3,11 @@ import { claim } from '../../../devcluster/controllers/claim.js';
 import { createExpectations } from '../../../devcluster/controllers/expectations.js';
 import { judge } from '../../../devcluster/controllers/garbage/judge.js';
 import type { Item, OwnerState, Verdict } from '../../../devcluster/controllers/garbage/judge.js';
-import type { Node } from '../../../devcluster/controllers/kinds.js';
 import { planReplicas, podFrom, replicaSetStatus } from '../../../devcluster/controllers/replica-set/plan.js';
 import { findNode, requestsOf } from '../../../devcluster/controllers/scheduler/fit.js';
 import { createUsage } from '../../../devcluster/controllers/scheduler/usage.js';
 import { selects } from '../../../devcluster/controllers/selector.js';
-import type { Pod, ReplicaSet } from '../../../kube/objects.js';
+import type { Node, Pod, ReplicaSet } from '../../../kube/objects.js';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const ago = (seconds: number): string => new Date(NOW - seconds * 1000).toISOString();

@@ -7,7 +7,10 @@ import type { Container, LogQuery } from '../../../kube/index.js';
 const START = Date.parse('2026-01-01T00:00:00Z');
 const run: Run = { id: 'r', startedAt: START, image: 'nginx:1', exit: undefined };
 const plain: Container = { name: 'web', image: 'nginx:1' };
-const bulky = (bytes: string): Container => ({ ...plain, env: [{ name: 'XI_PRETEND_LOG_BYTES', value: bytes }] });
+const bulky = (bytes: string): Container => ({
+  ...plain,
+  env: [{ name: 'XI_PRETEND_LOG_BYTES', value: bytes }],
+});
 
 const OPENING = [
   'xi-k8s embedded cluster: container web (image nginx:1) only pretends to run; nothing of the image is executed',
@@ -18,7 +21,12 @@ const beat = (seconds: number): string => `still pretending after ${seconds} s`;
 /** All of a log at some time after the start; where it follows, time goes on at each wait, until the run's end. */
 const read = async (
   query: LogQuery,
-  { after = 12_000, container = plain, endsAfter = Infinity, abortAfter = Infinity }: {
+  {
+    after = 12_000,
+    container = plain,
+    endsAfter = Infinity,
+    abortAfter = Infinity,
+  }: {
     after?: number;
     container?: Container;
     endsAfter?: number;
@@ -33,7 +41,10 @@ const read = async (
     signal: leaving.signal,
     clock: () => now,
     lines: () =>
-      logLines(now < START + endsAfter ? run : { ...run, endedAt: START + endsAfter, exitCode: 3 }, container),
+      logLines(
+        now < START + endsAfter ? run : { ...run, endedAt: START + endsAfter, exitCode: 3 },
+        container,
+      ),
     changed: async (until) => {
       now = Math.min(until ?? Infinity, START + endsAfter);
       if (now >= START + abortAfter) leaving.abort();
@@ -66,8 +77,14 @@ t.test('what is shown', async (t) => {
 t.test('a run that ended', async (t) => {
   const ended = 'container web ended with exit code 3';
   t.same(lines(await read({}, { endsAfter: 5000 })), [...OPENING, beat(5), ended]);
-  t.same(lines(await read({ tailLines: 1, timestamps: true }, { endsAfter: 5100 })), [`2026-01-01T00:00:05.100Z ${ended}`]);
-  t.same(lines(await read({ follow: true }, { endsAfter: 4000 })), [...OPENING, ended], 'following ends at once');
+  t.same(lines(await read({ tailLines: 1, timestamps: true }, { endsAfter: 5100 })), [
+    `2026-01-01T00:00:05.100Z ${ended}`,
+  ]);
+  t.same(
+    lines(await read({ follow: true }, { endsAfter: 4000 })),
+    [...OPENING, ended],
+    'following ends at once',
+  );
 });
 
 t.test('following', async (t) => {
@@ -87,7 +104,11 @@ t.test('a log of a given size is made as it is read', async (t) => {
     t.equal(text.length - OPENING.join('\n').length - 1, bytes, `${bytes} bytes`);
   }
   const endless = bulky('900000000000');
-  t.match(lines(await read({ tailLines: 2 }, { container: endless, after: 0 })), [/^pretended line 8999999999\.|^pretended line 8999999999 /, /^pretended line 9000000000 /]);
+  t.match(lines(await read({ tailLines: 2 }, { container: endless, after: 0 })), [
+    /^pretended line 8999999999\.|^pretended line 8999999999 /,
+    /^pretended line 9000000000 /,
+  ]);
   t.equal((await read({ limitBytes: 1_000_000 }, { container: endless })).length, 1_000_000);
-  for (const value of ['', '-1', '1e3', 'many']) t.same(lines(await read({}, { container: bulky(value), after: 0 })), OPENING);
+  for (const value of ['', '-1', '1e3', 'many'])
+    t.same(lines(await read({}, { container: bulky(value), after: 0 })), OPENING);
 });

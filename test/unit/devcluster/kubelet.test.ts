@@ -21,8 +21,10 @@ const podOf = (spec: Partial<NonNullable<Pod['spec']>> = {}): Pod => ({
 });
 
 const configs = (maps: string[] = [], secrets: string[] = []): Configs => ({
-  configMap: (_namespace, name) => (maps.includes(name) ? { metadata: { name }, data: { key: 'v' } } : undefined),
-  secret: (_namespace, name) => (secrets.includes(name) ? { metadata: { name }, data: { key: 'dg==' } } : undefined),
+  configMap: (_namespace, name) =>
+    maps.includes(name) ? { metadata: { name }, data: { key: 'v' } } : undefined,
+  secret: (_namespace, name) =>
+    secrets.includes(name) ? { metadata: { name }, data: { key: 'dg==' } } : undefined,
 });
 
 /** A pod that lives in a made-up time: each look steps it as often as it is due. */
@@ -65,7 +67,9 @@ const shown = (status: PodStatus, at = 0): string => {
   const { state, lastState, restartCount } = status.containerStatuses?.[at] ?? {};
   const { waiting, running, terminated } = state ?? {};
   const is = waiting?.reason ?? (running ? 'running' : `${terminated?.reason} ${terminated?.exitCode}`);
-  const last = lastState?.terminated ? ` after ${lastState.terminated.reason} ${lastState.terminated.exitCode}` : '';
+  const last = lastState?.terminated
+    ? ` after ${lastState.terminated.reason} ${lastState.terminated.exitCode}`
+    : '';
   return `${status.phase} ${is} ${restartCount}${last}`;
 };
 
@@ -125,16 +129,30 @@ t.test('a pod starts', async (t) => {
   const starting = pod.at(0);
   t.equal(shown(starting), 'Pending ContainerCreating 0');
   t.same(isTrue(starting), ['PodReadyToStartContainers', 'Initialized', 'PodScheduled']);
-  t.match(starting.conditions?.find(({ type }) => type === 'Ready'), {
-    status: 'False',
-    reason: 'ContainersNotReady',
-    message: 'containers with unready status: [c]',
-  });
+  t.match(
+    starting.conditions?.find(({ type }) => type === 'Ready'),
+    {
+      status: 'False',
+      reason: 'ContainersNotReady',
+      message: 'containers with unready status: [c]',
+    },
+  );
   t.equal(pod.due(), 500, 'it takes its time');
   const running = pod.at(500);
   t.equal(shown(running), 'Running running 0');
-  t.same(isTrue(running).sort(), ['ContainersReady', 'Initialized', 'PodReadyToStartContainers', 'PodScheduled', 'Ready']);
-  t.match(running, { podIP: '127.64.0.1', podIPs: [{ ip: '127.64.0.1' }], hostIP: '127.0.0.1', qosClass: 'BestEffort' });
+  t.same(isTrue(running).sort(), [
+    'ContainersReady',
+    'Initialized',
+    'PodReadyToStartContainers',
+    'PodScheduled',
+    'Ready',
+  ]);
+  t.match(running, {
+    podIP: '127.64.0.1',
+    podIPs: [{ ip: '127.64.0.1' }],
+    hostIP: '127.0.0.1',
+    qosClass: 'BestEffort',
+  });
   t.match(running.containerStatuses?.[0], {
     ready: true,
     started: true,
@@ -166,25 +184,41 @@ t.test('probes pass after their initial delay', async (t) => {
 });
 
 t.test('init containers run one after another', async (t) => {
-  const initContainers = [container({ name: 'a' }), container({ name: 'proxy', restartPolicy: 'Always' }), container({ name: 'b' })];
+  const initContainers = [
+    container({ name: 'a' }),
+    container({ name: 'proxy', restartPolicy: 'Always' }),
+    container({ name: 'b' }),
+  ];
   const pod = life(podOf({ initContainers }));
   const first = pod.at(550);
   t.equal(shown(first), 'Pending PodInitializing 0');
-  t.match(first.initContainerStatuses?.map(({ state }) => Object.keys(state ?? {})[0]), ['running', 'waiting', 'waiting']);
-  t.match(first.conditions?.find(({ type }) => type === 'Initialized'), {
-    status: 'False',
-    reason: 'ContainersNotInitialized',
-    message: 'containers with incomplete status: [a proxy b]',
-  });
+  t.match(
+    first.initContainerStatuses?.map(({ state }) => Object.keys(state ?? {})[0]),
+    ['running', 'waiting', 'waiting'],
+  );
+  t.match(
+    first.conditions?.find(({ type }) => type === 'Initialized'),
+    {
+      status: 'False',
+      reason: 'ContainersNotInitialized',
+      message: 'containers with incomplete status: [a proxy b]',
+    },
+  );
   const done = pod.at(900);
   t.equal(shown(done), 'Running running 0');
-  t.match(done.initContainerStatuses?.map(({ state }) => Object.keys(state ?? {})[0]), ['terminated', 'running', 'terminated']);
+  t.match(
+    done.initContainerStatuses?.map(({ state }) => Object.keys(state ?? {})[0]),
+    ['terminated', 'running', 'terminated'],
+  );
   t.ok(isTrue(done).includes('Ready'));
 
   const broken = life(podOf({ initContainers: [container({ name: 'a', command: ['false'] })] })).at(2000);
   t.equal(shown(broken), 'Pending PodInitializing 0');
   t.equal(broken.initContainerStatuses?.[0]?.state?.waiting?.reason, 'CrashLoopBackOff');
-  const never = podOf({ restartPolicy: 'Never', initContainers: [container({ name: 'a', command: ['false'] })] });
+  const never = podOf({
+    restartPolicy: 'Never',
+    initContainers: [container({ name: 'a', command: ['false'] })],
+  });
   t.equal(life(never).at(2000).phase, 'Failed');
 });
 
@@ -206,18 +240,33 @@ t.test('a crash loop waits longer each time', async (t) => {
     message: 'back-off 40s restarting failed container=c pod=web_default(u)',
   });
   t.ok(pod.events.includes('BackOff: Back-off restarting failed container c in pod web_default(u)'));
-  t.match(pod.at(100_000_000).containerStatuses?.[0]?.state?.waiting, { message: /^back-off 5m0s / }, 'but no longer than that');
+  t.match(
+    pod.at(100_000_000).containerStatuses?.[0]?.state?.waiting,
+    { message: /^back-off 5m0s / },
+    'but no longer than that',
+  );
 });
 
 t.test('pods that end', async (t) => {
   const ended = life(podOf({ restartPolicy: 'Never' })).at(1500);
   t.equal(shown(ended), 'Succeeded Completed 0 0');
-  t.match(ended.conditions?.find(({ type }) => type === 'Ready'), { status: 'False', reason: 'PodCompleted' });
+  t.match(
+    ended.conditions?.find(({ type }) => type === 'Ready'),
+    { status: 'False', reason: 'PodCompleted' },
+  );
   t.equal(shown(life(podOf({ restartPolicy: 'OnFailure' })).at(1500)), 'Succeeded Completed 0 0');
-  t.equal(shown(life(podOf({ restartPolicy: 'Never', containers: [container({ command: ['false'] })] })).at(1500)), 'Failed Error 1 0');
-  const retried = life(podOf({ restartPolicy: 'OnFailure', containers: [container({ command: ['false'] })] })).at(2000);
+  t.equal(
+    shown(life(podOf({ restartPolicy: 'Never', containers: [container({ command: ['false'] })] })).at(1500)),
+    'Failed Error 1 0',
+  );
+  const retried = life(
+    podOf({ restartPolicy: 'OnFailure', containers: [container({ command: ['false'] })] }),
+  ).at(2000);
   t.equal(shown(retried), 'Running CrashLoopBackOff 1 after Error 1');
-  const two = podOf({ restartPolicy: 'Never', containers: [container(), container({ name: 'd', command: ['sh', '-c', 'sleep 5; exit 0'] })] });
+  const two = podOf({
+    restartPolicy: 'Never',
+    containers: [container(), container({ name: 'd', command: ['sh', '-c', 'sleep 5; exit 0'] })],
+  });
   t.equal(life(two).at(2000).phase, 'Running');
   t.equal(life(two).at(6000).phase, 'Succeeded');
 });
@@ -225,7 +274,10 @@ t.test('pods that end', async (t) => {
 t.test('images that cannot be had', async (t) => {
   const invalid = life(podOf({ containers: [container({ image: 'Nginx' })] }));
   t.equal(shown(invalid.at(0)), 'Pending InvalidImageName 0');
-  t.match(invalid.at(0).containerStatuses?.[0]?.state?.waiting?.message, /couldn't parse image name "Nginx": invalid reference format/);
+  t.match(
+    invalid.at(0).containerStatuses?.[0]?.state?.waiting?.message,
+    /couldn't parse image name "Nginx": invalid reference format/,
+  );
   t.equal(invalid.due(), undefined);
   t.ok(invalid.events.includes('Failed: Error: InvalidImageName'));
   invalid.change(podOf());
@@ -244,9 +296,23 @@ t.test('images that cannot be had', async (t) => {
     [32_500, 'ErrImagePull'],
   ];
   for (const [ms, expected] of rows) t.equal(shown(absent.at(ms)), `Pending ${expected} 0`, `${ms} ms`);
-  t.match(absent.at(32_500).containerStatuses?.[0]?.state?.waiting?.message, /nginx:does-not-exist.*not found/);
+  t.match(
+    absent.at(32_500).containerStatuses?.[0]?.state?.waiting?.message,
+    /nginx:does-not-exist.*not found/,
+  );
   t.ok(absent.events.includes('BackOff: Back-off pulling image "nginx:does-not-exist"'));
   t.ok(absent.events.includes('Failed: Error: ImagePullBackOff'));
+});
+
+t.test('a new image starts a container anew', async (t) => {
+  const pod = life(podOf());
+  pod.at(500);
+  pod.change(podOf({ containers: [container({ image: 'nginx:2' })] }));
+  pod.at(1000);
+  const renewed = pod.at(1500);
+  t.equal(shown(renewed), 'Running running 1 after Completed 0');
+  t.match(renewed.containerStatuses?.[0], { image: 'nginx:2', ready: true });
+  t.ok(pod.events.includes('Killing: Container c definition changed, will be restarted'));
 });
 
 t.test('ConfigMaps and Secrets', async (t) => {
@@ -295,7 +361,9 @@ t.test('ConfigMaps and Secrets', async (t) => {
   const waiting = life(unmounted);
   t.equal(shown(waiting.at(5000)), 'Pending ContainerCreating 0');
   t.notOk(waiting.at(5000).podIP);
-  t.ok(waiting.events.includes('FailedMount: MountVolume.SetUp failed for volume "v" : secret "s" not found'));
+  t.ok(
+    waiting.events.includes('FailedMount: MountVolume.SetUp failed for volume "v" : secret "s" not found'),
+  );
   waiting.change(unmounted, { configs: configs([], ['s']) });
   waiting.at(6000);
   t.equal(shown(waiting.at(6500)), 'Running running 0');
@@ -303,7 +371,12 @@ t.test('ConfigMaps and Secrets', async (t) => {
 
 t.test('conditions of others are kept, and gates are waited for', async (t) => {
   const gated = podOf({ readinessGates: [{ conditionType: 'example.org/gate' }] });
-  t.match(life(gated).at(600).conditions?.find(({ type }) => type === 'Ready'), { status: 'False', reason: 'ReadinessGatesNotReady' });
+  t.match(
+    life(gated)
+      .at(600)
+      .conditions?.find(({ type }) => type === 'Ready'),
+    { status: 'False', reason: 'ReadinessGatesNotReady' },
+  );
   const opened: Pod = { ...gated, status: { conditions: [{ type: 'example.org/gate', status: 'True' }] } };
   const { state } = stepPod(opened, newPodState('127.64.0.1', START), {
     now: START,
@@ -319,7 +392,9 @@ t.test('conditions of others are kept, and gates are waited for', async (t) => {
 
 t.test('quality of service', async (t) => {
   const asks = (requests?: Record<string, string>, limits?: Record<string, string>): Pod =>
-    podOf({ containers: [container({ resources: { ...(requests && { requests }), ...(limits && { limits }) } })] });
+    podOf({
+      containers: [container({ resources: { ...(requests && { requests }), ...(limits && { limits }) } })],
+    });
   const both = { cpu: '1', memory: '1Gi' };
   t.equal(qosClassOf(asks()), 'BestEffort');
   t.equal(qosClassOf(asks({ 'nvidia.com/gpu': '1' })), 'BestEffort');

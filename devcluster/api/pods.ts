@@ -1,0 +1,69 @@
+/** What the server itself adds to pods. */
+import { objectAt, objectsAt, stringAt } from './json.js';
+import type { JsonObject } from './json.js';
+import { parseQuantity } from './quantity.js';
+import type { Strategy } from './strategy.js';
+import { validatePod } from './validation/pods.js';
+
+const COMPUTE = ['cpu', 'memory'];
+const EVICTED_AFTER_SECONDS = 300;
+
+const isPositive = (value: unknown): boolean =>
+  value !== undefined && (parseQuantity(String(value))?.nanos ?? 0n) > 0n;
+
+/** Guaranteed, Burstable or BestEffort, by the pod's requests and limits. */
+export function qosClass(pod: JsonObject): string {
+  const containers = [...objectsAt(pod, 'spec', 'containers'), ...objectsAt(pod, 'spec', 'initContainers')];
+  let isAny = false;
+  let isGuaranteed = containers.length > 0;
+  for (const container of containers) {
+    const limits = objectAt(container, 'resources', 'limits') ?? {};
+    const requests = objectAt(container, 'resources', 'requests') ?? {};
+    for (const name of COMPUTE) {
+      if (isPositive(limits[name]) || isPositive(requests[name])) isAny = true;
+      if (!isPositive(limits[name]) || limits[name] !== requests[name]) isGuaranteed = false;
+    }
+  }
+  return isGuaranteed ? 'Guaranteed' : isAny ? 'Burstable' : 'BestEffort';
+}
+
+/** A toleration of the taints that every pod bears for a while. */
+const brief = (key: string): JsonObject => ({
+  key,
+  operator: 'Exists',
+  effect: 'NoExecute',
+  tolerationSeconds: EVICTED_AFTER_SECONDS,
+});
+const NOT_READY = 'node.kubernetes.io/not-ready';
+const UNREACHABLE = 'node.kubernetes.io/unreachable';
+
+export const podStrategy: Strategy = {
+  initialStatus: (pod) => ({ phase: 'Pending', qosClass: qosClass(pod) }),
+  prepareCreate(pod) {
+    const spec = objectAt(pod, 'spec');
+    if (spec === undefined) return;
+    spec.serviceAccountName ??= 'default';
+    spec.serviceAccount ??= spec.serviceAccountName;
+    spec.priority ??= 0;
+    spec.preemptionPolicy ??= 'PreemptLowerPriority';
+    const tolerations = objectsAt(spec, 'tolerations');
+    const tolerates = (key: string): boolean =>
+      tolerations.some(
+        (item) =>
+          (item.key === key || item.key === undefined) &&
+          (item.effect === 'NoExecute' || item.effect === undefined),
+      );
+    spec.tolerations = [
+      ...tolerations,
+      ...[NOT_READY, UNREACHABLE].filter((key) => !tolerates(key)).map(brief),
+    ];
+  },
+  validate: validatePod,
+  graceSeconds(pod, requested) {
+    const phase = stringAt(pod, 'status', 'phase');
+    const isOver = phase === 'Succeeded' || phase === 'Failed';
+    if (isOver || !stringAt(pod, 'spec', 'nodeName')) return 0;
+    const own = objectAt(pod, 'spec')?.terminationGracePeriodSeconds;
+    return requested ?? (typeof own === 'number' ? Math.max(own, 0) : 30);
+  },
+};

@@ -1,0 +1,91 @@
+/** Addresses and ports that the server gives to Services. */
+import { ApiError, invalid } from './errors.js';
+import { invalidValue } from './field-errors.js';
+import { objectAt, objectsAt, stringAt } from './json.js';
+import type { JsonObject } from './json.js';
+import type { Strategy } from './strategy.js';
+import { validateService } from './validation/services.js';
+
+const KIND = { group: '', kind: 'Service' };
+const PREFIX = '10.96.';
+const ADDRESSES = 65_534;
+const FIRST_PORT = 30_000;
+const PORTS = 2_768;
+
+/** A strategy with ranges of its own: 10.96.0.0/16 for addresses, 30000-32767 for node ports. */
+export function createServiceStrategy(random: () => number = Math.random): Strategy {
+  const addresses = new Set<string>([`${PREFIX}0.1`]);
+  const ports = new Set<number>();
+
+  const freeAddress = (): string => {
+    const start = Math.floor(random() * ADDRESSES);
+    for (let step = 0; step < ADDRESSES; step += 1) {
+      const index = 1 + ((start + step) % ADDRESSES);
+      const address = `${PREFIX}${index >> 8}.${index & 255}`;
+      if (!addresses.has(address)) return address;
+    }
+    throw new ApiError({
+      code: 500,
+      reason: 'InternalError',
+      message: 'Internal error occurred: failed to allocate a serviceIP: range is full',
+    });
+  };
+  const freePort = (): number => {
+    const start = Math.floor(random() * PORTS);
+    for (let step = 0; step < PORTS; step += 1) {
+      const port = FIRST_PORT + ((start + step) % PORTS);
+      if (!ports.has(port)) return port;
+    }
+    throw new ApiError({
+      code: 500,
+      reason: 'InternalError',
+      message: 'Internal error occurred: failed to allocate a nodePort: range is full',
+    });
+  };
+
+  const allocate = (service: JsonObject, old: JsonObject | undefined, dryRun: boolean): void => {
+    const spec = objectAt(service, 'spec');
+    if (spec === undefined) return;
+    const name = stringAt(service, 'metadata', 'name') ?? '';
+    if (spec.type === 'ExternalName') return;
+    const before = stringAt(old, 'spec', 'clusterIP');
+    if (before && !spec.clusterIP) spec.clusterIP = before;
+    if (!spec.clusterIP) spec.clusterIP = freeAddress();
+    else if (spec.clusterIP !== before && spec.clusterIP !== 'None') {
+      const wanted = String(spec.clusterIP);
+      const refuse = (why: string): ApiError =>
+        invalid(KIND, name, [invalidValue('spec.clusterIPs', [wanted], why)]);
+      if (!/^\d+\.\d+\.\d+\.\d+$/.test(wanted) || !wanted.startsWith(PREFIX))
+        throw refuse(
+          `failed to allocate IP ${wanted}: the provided IP (${wanted}) is not in the valid range. The range of valid IPs is 10.96.0.0/16`,
+        );
+      if (before === undefined && addresses.has(wanted))
+        throw refuse(`failed to allocate IP ${wanted}: provided IP is already allocated`);
+    }
+    spec.clusterIPs = [spec.clusterIP];
+    spec.ipFamilies ??= ['IPv4'];
+    spec.ipFamilyPolicy ??= 'SingleStack';
+    if (!dryRun && spec.clusterIP !== 'None') addresses.add(String(spec.clusterIP));
+    if (spec.type !== 'NodePort' && spec.type !== 'LoadBalancer') return;
+    const known = objectsAt(old, 'spec', 'ports');
+    for (const port of objectsAt(spec, 'ports')) {
+      if (!port.nodePort)
+        port.nodePort =
+          known.find((other) => other.port === port.port && other.protocol === port.protocol)?.nodePort ??
+          freePort();
+      if (!dryRun) ports.add(Number(port.nodePort));
+    }
+  };
+
+  return {
+    initialStatus: () => ({ loadBalancer: {} }),
+    prepareCreate: (service, dryRun) => allocate(service, undefined, dryRun),
+    prepareUpdate: (service, old) => allocate(service, old, false),
+    validate: validateService,
+    removed(service) {
+      const address = stringAt(service, 'spec', 'clusterIP');
+      if (address !== undefined) addresses.delete(address);
+      for (const port of objectsAt(service, 'spec', 'ports')) ports.delete(Number(port.nodePort));
+    },
+  };
+}
