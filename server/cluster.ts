@@ -5,6 +5,7 @@ import { inClusterConnection, kubeconfigConnection, plainConnection } from '../k
 import type { Connection, ProxySettings } from '../kube/index.js';
 import { ConfigError } from './config.js';
 import type { Config } from './config.js';
+import { explainListen } from './port-in-use.js';
 import type { Log } from './ports.js';
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -80,7 +81,10 @@ export async function openCluster(
     }
     case 'embedded': {
       const { startDevcluster } = await import('../devcluster/devcluster.js');
-      const cluster = await startDevcluster({ port: config.XI_EMBEDDED_PORT, log });
+      const port = config.XI_EMBEDDED_PORT;
+      const cluster = await startDevcluster({ port, log }).catch((error: unknown) => {
+        throw explainListen(error, port, '127.0.0.1', 'XI_EMBEDDED_PORT');
+      });
       return {
         connection: plainConnection({ url: cluster.url, how: 'embedded' }),
         close: () => cluster.close(),

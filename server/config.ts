@@ -1,5 +1,6 @@
 /** The environment, checked: the one place that says which settings there are. */
 import { z } from 'zod';
+import { nearest } from './library/nearest.js';
 
 const LOOPBACK = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost)$/;
 
@@ -139,7 +140,10 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   );
   const faults = Object.keys(given)
     .filter((name) => name.startsWith('XI_') && !(name in SETTINGS) && !name.startsWith('XI_TEST_'))
-    .map((name) => `${name} is not a setting; there are ${Object.keys(SETTINGS).join(', ')}.`);
+    .map((name) => {
+      const near = nearest(name, Object.keys(SETTINGS));
+      return `${name} is not a setting; ${near === undefined ? `there are ${Object.keys(SETTINGS).join(', ')}.` : `did you mean ${near}?`}`;
+    });
   const parsed = Environment.safeParse(given);
   if (!parsed.success)
     for (const name of new Set(parsed.error.issues.map(({ path }) => String(path[0]))))

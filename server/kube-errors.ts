@@ -87,14 +87,14 @@ function fromStatus(error: KubeError): AppError {
   });
 }
 
+/** What a caller must know whose change was sent and never answered. */
+export const CHANGE_LOST = 'The change may or may not have happened: look before you send it again.';
+
 /** Translates what a Kube port threw; anything else comes back as it is. */
 export function fromKube(error: unknown): unknown {
   if (!(error instanceof KubeError)) return error;
   const unknown: ProblemDetails = error.outcome === 'unknown' ? { outcome: 'unknown' } : {};
-  const lost =
-    error.outcome === 'unknown'
-      ? ' The change may or may not have happened: look before you send it again.'
-      : '';
+  const lost = error.outcome === 'unknown' ? ` ${CHANGE_LOST}` : '';
   switch (error.reason) {
     case 'status':
       return fromStatus(error);

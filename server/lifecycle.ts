@@ -6,10 +6,10 @@ import { createKube } from '../kube/index.js';
 import type { ClusterInfo } from '../kube/index.js';
 import { buildApp } from './app.js';
 import { openCluster } from './cluster.js';
-import { ConfigError } from './config.js';
 import type { Config } from './config.js';
 import { AppError } from './errors.js';
 import { createHealth } from './ops/health.js';
+import { explainListen } from './port-in-use.js';
 
 export interface Running {
   /** Where the functions are: `http://127.0.0.1:8080`. */
@@ -36,10 +36,7 @@ async function listen(app: FastifyInstance, host: string, port: number, variable
   try {
     await app.listen({ host, port });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    throw new ConfigError(
-      `Port ${port} of ${host} is in use by another program. Set ${variable} to another port, or to 0 for any free one.`,
-    );
+    throw explainListen(error, port, host, variable);
   }
   const { port: actual } = app.server.address() as AddressInfo;
   return `http://${host.includes(':') ? `[${host}]` : host}:${actual}`;

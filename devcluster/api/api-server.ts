@@ -25,6 +25,9 @@ import { createStrategies } from './strategies.js';
 import { createSubresources } from './subresources.js';
 import { createReviews } from './reviews.js';
 
+const SMALL_BODY = 65_536;
+const DISCARD_MS = 1_000;
+
 export interface ApiServerOptions {
   /** 0, the default, takes a free port. */
   port?: number;
@@ -105,11 +108,8 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     handle(request, response).catch((error: unknown) => {
       if (response.destroyed) return;
       if (!(error instanceof ApiError)) log(`${request.method ?? ''} ${request.url ?? ''} failed`, error);
+      discardBody(request, response);
       sendError(response, error instanceof ApiError ? error : internal(error));
-      // What is left of a refused body is not read: the connection cannot be used again.
-      if (!request.complete) {
-        response.once('finish', () => request.socket.destroySoon());
-      }
     });
   });
   server.keepAliveTimeout = 120_000;
@@ -139,6 +139,21 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
       });
     },
   };
+}
+
+/**
+ * Reads what is left of a refused request's body into nothing, so that the client gets its answer. A small one leaves the
+ * connection usable; a large one has a second.
+ */
+function discardBody(request: IncomingMessage, response: ServerResponse): void {
+  request.resume();
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+  const isSmall = encoding === undefined && Number(length ?? 0) <= SMALL_BODY;
+  if (request.complete || isSmall || response.headersSent) return;
+  const { socket } = request;
+  response.setHeader('connection', 'close');
+  const timer = setTimeout(() => socket.destroy(), DISCARD_MS);
+  socket.once('close', () => clearTimeout(timer));
 }
 
 /** A status with the fields alone that are always shown. */

@@ -33,7 +33,7 @@ export function clusterFunctions() {
   return {
     async list_namespaces(deps, params, call) {
       const { query } = listQuery('list_namespaces', params, call);
-      const page = await deps.kube.list(NAMESPACES, undefined, query, { signal: call.signal });
+      const page = await deps.kube.list(NAMESPACES, undefined, query, call.io());
       return {
         items: page.items.map(({ metadata, status }) => ({
           name: metadata?.name ?? '',

@@ -44,7 +44,7 @@ export async function* deleteObject<T extends KubeObject>(
     resource,
     { namespace, name },
     {
-      signal: call.signal,
+      ...call.io(),
       dryRun: call.dryRun,
       propagationPolicy: what.propagationPolicy,
       gracePeriodSeconds: what.gracePeriodSeconds,

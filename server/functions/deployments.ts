@@ -48,9 +48,9 @@ async function readAndPatch(
   where: { namespace: string; name: string },
   change: (object: Deployment) => Patch | Promise<Patch>,
 ): Promise<Deployment> {
-  const options = { signal: call.signal, dryRun: call.dryRun };
+  const options = { ...call.io(), dryRun: call.dryRun };
   for (let attempt = 1; ; attempt++) {
-    const object = await deps.kube.get(DEPLOYMENTS, where, { signal: call.signal });
+    const object = await deps.kube.get(DEPLOYMENTS, where, call.io());
     try {
       return await deps.kube.patch(DEPLOYMENTS, where, await change(object), options);
     } catch (error) {
@@ -93,7 +93,7 @@ async function revisions(deps: Deps, call: Call, object: Deployment): Promise<Ma
       REPLICA_SETS,
       object.metadata?.namespace,
       { labelSelector: selectorText(object.spec?.selector), limit: 500, continue: next },
-      { signal: call.signal },
+      call.io(),
     );
     for (const set of page.items)
       if (set.metadata?.ownerReferences?.some(({ uid }) => uid === object.metadata?.uid))
@@ -148,19 +148,19 @@ export const deployments = {
       spec: { replicas, selector: { matchLabels: { app } }, template: podTemplate(workload, all) },
     };
     const created = await deps.kube.create(DEPLOYMENTS, namespace, object, {
-      signal: call.signal,
+      ...call.io(),
       dryRun: call.dryRun,
     });
     return yield* settle(deps, call, created, wait);
   },
 
   async get_deployment(deps, { namespace, name }, call) {
-    return deploymentView(await deps.kube.get(DEPLOYMENTS, { namespace, name }, { signal: call.signal }));
+    return deploymentView(await deps.kube.get(DEPLOYMENTS, { namespace, name }, call.io()));
   },
 
   async list_deployments(deps, params, call) {
     const { namespace, query } = listQuery('list_deployments', params, call);
-    const page = await deps.kube.list(DEPLOYMENTS, namespace, query, { signal: call.signal });
+    const page = await deps.kube.list(DEPLOYMENTS, namespace, query, call.io());
     return {
       items: page.items.map(deploymentView),
       ...(page.metadata.continue ? { continue: page.metadata.continue } : {}),
@@ -169,7 +169,7 @@ export const deployments = {
 
   async *scale_deployment(deps, { namespace, name, replicas, wait }, call) {
     const patch = { type: 'merge', body: { spec: { replicas } } } as const;
-    const options = { signal: call.signal, dryRun: call.dryRun };
+    const options = { ...call.io(), dryRun: call.dryRun };
     const scaled = await deps.kube.patch(DEPLOYMENTS, { namespace, name }, patch, options);
     return yield* settle(deps, call, scaled, wait);
   },
@@ -206,15 +206,13 @@ export const deployments = {
   },
 
   async *wait_for_deployment(deps, { namespace, name }, call) {
-    const object = await deps.kube.get(DEPLOYMENTS, { namespace, name }, { signal: call.signal });
+    const object = await deps.kube.get(DEPLOYMENTS, { namespace, name }, call.io());
     return deploymentView(yield* followRollout(deps, call, object, false));
   },
 
   async *delete_deployment(deps, { namespace, name, propagation_policy: policy, wait }, call) {
     const followed = wait && !call.dryRun;
-    const object = followed
-      ? await deps.kube.get(DEPLOYMENTS, { namespace, name }, { signal: call.signal })
-      : undefined;
+    const object = followed ? await deps.kube.get(DEPLOYMENTS, { namespace, name }, call.io()) : undefined;
     return yield* deleteObject(deps, call, {
       resource: DEPLOYMENTS,
       namespace,

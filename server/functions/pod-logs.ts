@@ -38,17 +38,13 @@ async function target(deps: Deps, params: Params, call: Call): Promise<Source<Po
     throw refuse('follow', 'must be false with previous, whose log has ended');
   if (pod !== undefined) return { resource: PODS, namespace, fieldSelector: `metadata.name=${pod}` };
   if (selector !== undefined) return { resource: PODS, namespace, labelSelector: selector };
-  const object = await deps.kube.get(
-    DEPLOYMENTS,
-    { namespace, name: deployment ?? '' },
-    { signal: call.signal },
-  );
+  const object = await deps.kube.get(DEPLOYMENTS, { namespace, name: deployment ?? '' }, call.io());
   return { resource: PODS, namespace, labelSelector: selectorText(object.spec?.selector) };
 }
 
 /** The pods there are now. One that is named must exist. */
 async function presentPods(deps: Deps, params: Params, source: Source<Pod>, call: Call): Promise<Pod[]> {
-  const options = { signal: call.signal };
+  const options = call.io();
   if (params.pod !== undefined)
     return [await deps.kube.get(PODS, { namespace: source.namespace, name: params.pod }, options)];
   const found: Pod[] = [];
@@ -98,7 +94,7 @@ async function* readLog(deps: Deps, call: Call, params: Params, log: OneLog): As
     sinceTime: params.since_time,
     limitBytes: params.limit_bytes,
   };
-  const batches = logLines(deps.kube.logs({ namespace, name: pod }, query, { signal: call.signal }));
+  const batches = logLines(deps.kube.logs({ namespace, name: pod }, query, call.io()));
   // A followed log may be silent for long; any other answers or fails at once, and a failure keeps its own status.
   const first = params.follow ? undefined : await batches.next();
   yield [{ pod, container, event: 'opened' }];
@@ -165,7 +161,8 @@ async function* followAll(
 ): AsyncGenerator<LogItem[]> {
   // Fires also when the consumer just goes, so that no log stays open behind it.
   const gone = new AbortController();
-  const call: Call = { ...outer, signal: AbortSignal.any([outer.signal, gone.signal]) };
+  const signal = AbortSignal.any([outer.signal, gone.signal]);
+  const call: Call = { ...outer, signal, io: () => ({ ...outer.io(), signal }) };
   const channel = createChannel<LogItem[]>();
   const watching = observe(deps, call, source, undefined);
   const opened = new Set<string>();

@@ -11,7 +11,7 @@ import { podView } from './views.js';
 export const pods = {
   async list_pods(deps, params, call) {
     const { namespace, query } = listQuery('list_pods', params, call);
-    const options = { signal: call.signal };
+    const options = call.io();
     if (params.deployment !== undefined) {
       const clash = (['label_selector', 'all_namespaces'] as const).filter((key) => params[key]);
       if (clash.length > 0)
@@ -30,14 +30,12 @@ export const pods = {
   },
 
   async get_pod(deps, { namespace, name }, call) {
-    return podView(await deps.kube.get(PODS, { namespace, name }, { signal: call.signal }));
+    return podView(await deps.kube.get(PODS, { namespace, name }, call.io()));
   },
 
   async *delete_pod(deps, { namespace, name, grace_period_seconds: grace, wait }, call) {
     const object =
-      wait && !call.dryRun
-        ? await deps.kube.get(PODS, { namespace, name }, { signal: call.signal })
-        : undefined;
+      wait && !call.dryRun ? await deps.kube.get(PODS, { namespace, name }, call.io()) : undefined;
     return yield* deleteObject(deps, call, {
       resource: PODS,
       namespace,

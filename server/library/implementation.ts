@@ -16,6 +16,8 @@ export interface Call {
   readonly caller: Caller;
   /** Fires when the caller leaves, the deadline passes or the server stops; its reason is then an AppError. */
   readonly signal: AbortSignal;
+  /** Options for a call of the Kube port: the signal, and the milliseconds that are left (none: the port's own limit). */
+  io(): { signal: AbortSignal; timeoutMs: number | undefined };
   /** Server-side dry run: everything but the storing. Nothing is waited for then. */
   readonly dryRun: boolean;
   /** The params as the caller gave them, without defaults. */

@@ -6,7 +6,7 @@ import { contracts } from '../../schemas/index.js';
 import type { ErrorCode, ObjectRef } from '../../schemas/errors.js';
 import type { Contract, FunctionName } from '../../schemas/index.js';
 import { AppError, asAppError } from '../errors.js';
-import { fromKube } from '../kube-errors.js';
+import { CHANGE_LOST, fromKube } from '../kube-errors.js';
 import type { Deps, Log } from '../ports.js';
 import type { Call, Caller, Implementations, Progress } from './implementation.js';
 import { nearest } from './nearest.js';
@@ -87,6 +87,18 @@ const ABOUT_OBJECT = new Set<ErrorCode>([
   'deadline_exceeded',
 ]);
 
+/**
+ * The failure of a call that was ended from outside: what ended it, unless the call itself said more about the same, with
+ * what became of a change.
+ */
+function endedBy(reason: AppError, failure: unknown): AppError {
+  if (!(failure instanceof AppError)) return reason;
+  if (failure.code === reason.code) return failure;
+  return failure.details.outcome === 'unknown'
+    ? new AppError(reason.code, `${reason.message} ${CHANGE_LOST}`, { ...reason.details, outcome: 'unknown' })
+    : reason;
+}
+
 export function createLibrary({
   implementations,
   deps,
@@ -163,6 +175,7 @@ export function createLibrary({
         requestId: options.requestId,
         caller: options.caller,
         signal: linked.signal,
+        io: () => ({ signal: linked.signal, timeoutMs: linked.remainingMs() }),
         dryRun,
         given: checked.given,
         log,
@@ -173,17 +186,9 @@ export function createLibrary({
         const running = implementation(deps, filled, call);
         result = isProgress(running) ? yield* running : await running;
       } catch (error) {
-        const known = fromKube(error);
-        // Whatever a cancelled call threw, the reason of its end is the signal's, unless a change's outcome is at stake.
-        if (
-          linked.signal.aborted &&
-          !(
-            known instanceof AppError &&
-            (known.details.outcome !== undefined || known.code === 'deadline_exceeded')
-          )
-        )
-          throw linked.signal.reason;
-        throw known;
+        throw linked.signal.aborted
+          ? endedBy(linked.signal.reason as AppError, fromKube(error))
+          : fromKube(error);
       }
       const fault = wrong(result);
       if (fault !== undefined) throw new Error(`the result of ${name} breaks its contract: ${fault}`);
@@ -193,7 +198,7 @@ export function createLibrary({
       failure = asAppError(error);
       const object = objectOf(contract, filled);
       if (object !== undefined && ABOUT_OBJECT.has(failure.code)) failure = failure.with({ object });
-      outcome = failure.code;
+      outcome = options.signal?.aborted === true ? 'cancelled' : failure.code;
       throw failure;
     } finally {
       release();

@@ -3,6 +3,8 @@ import { AppError } from '../errors.js';
 
 export interface LinkedSignal {
   readonly signal: AbortSignal;
+  /** Milliseconds until the deadline; undefined without one. */
+  remainingMs(): number | undefined;
   /** Takes every listener and timer down. */
   release(): void;
 }
@@ -17,6 +19,7 @@ export function linkSignals(
   timeoutMs: number | undefined,
 ): LinkedSignal {
   const controller = new AbortController();
+  const deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
   const cleanups: (() => void)[] = [];
   const abort = (reason: unknown): void => {
     controller.abort(
@@ -43,6 +46,7 @@ export function linkSignals(
   }
   return {
     signal: controller.signal,
+    remainingMs: () => (deadline === undefined ? undefined : Math.max(0, deadline - performance.now())),
     release: () => {
       for (const cleanup of cleanups.splice(0)) cleanup();
     },

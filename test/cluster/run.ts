@@ -140,7 +140,7 @@ const runInside = async (options: Omit<InsideOptions, 'state' | 'cgroup'>): Prom
   // The shell is the first process of the namespace, as node would not collect the orphans that end there.
   const argv = [
     ...['--pdeathsig', 'KILL', 'unshare', '-n', '-m', '--fork', '--pid', '--mount-proc', '--kill-child'],
-    ...['sh', '-c', '"$@"; exit $?', 'sh', ...programOf('inside'), JSON.stringify(inside)],
+    ...['sh', '-c', 'trap : INT; "$@"; exit $?', 'sh', ...programOf('inside'), JSON.stringify(inside)],
   ];
   const child = spawn('setpriv', argv, {
     stdio: ['inherit', 'inherit', 'inherit', 'pipe'],

@@ -489,6 +489,21 @@ await t.test('the audit has every call', async (t) => {
   });
 });
 
+await t.test('every example of every contract is taken', async (t) => {
+  await call(url, 'create_deployment', { wait: true });
+  for (const { name, examples } of contractList)
+    for (const { title, params } of examples) {
+      // A follow has no end of its own.
+      const response = await fetch(`${url}/v1/functions/${name}`, {
+        method: 'POST',
+        headers: { ...JSON_TYPE, 'x-timeout-seconds': '5' },
+        body: JSON.stringify(params),
+      });
+      const text = await response.text();
+      t.ok([200, 404, 409].includes(response.status), `${name}: ${title}: ${response.status} ${text.slice(0, 300)}`);
+    }
+});
+
 await t.test('stopping: streams end with their last line, calls finish', async (t) => {
   const second = await startOperator('embedded', { XI_SHUTDOWN_SECONDS: '5' });
   await call(second.url, 'create_deployment', {

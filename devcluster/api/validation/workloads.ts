@@ -18,12 +18,15 @@ const specOf = (object: JsonObject | undefined): JsonObject => objectAt(object, 
 
 function validateSelector(spec: JsonObject, kind: string): FieldError[] {
   const selector = objectAt(spec, 'selector');
-  if (selector === undefined) return [required('spec.selector')];
-  const errors = labelSelector(selector, 'spec.selector');
-  if (isEmptySelector(selector))
+  const errors =
+    selector === undefined ? [required('spec.selector')] : labelSelector(selector, 'spec.selector');
+  if (selector !== undefined && isEmptySelector(selector)) {
     errors.push(invalidValue('spec.selector', selector, `empty selector is invalid for ${kind}`));
+    return errors;
+  }
+  // No selector at all selects nothing.
   const labels = objectAt(spec, 'template', 'metadata', 'labels');
-  if (!isEmptySelector(selector) && !selects(selector, labels ?? {}))
+  if (selector === undefined || !selects(selector, labels ?? {}))
     errors.push(
       invalidValue('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'),
     );

@@ -1,6 +1,6 @@
 /** Builds components/ (every program of the cluster, and kubectl, in one binary), once for its sources. */
 import { mkdir, readFile, statfs, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { cached } from './cache.js';
 import { cacheDir, hashOf, repository } from './paths.js';
 import { Failure, run, step } from './steps.js';
@@ -39,7 +39,7 @@ const compile = async (into: string, flags: string): Promise<void> => {
     );
   });
   await mkdir(into, { recursive: true });
-  for (const folder of [into, goCache.trim()]) {
+  for (const folder of [dirname(into), goCache.trim()]) {
     const disk = await statfs(folder).catch(() => undefined);
     const free = disk === undefined ? BUILD_BYTES : disk.bavail * disk.bsize;
     if (free < BUILD_BYTES)

@@ -74,7 +74,9 @@ export async function startApi(t: Test, options: ApiServerOptions = {}): Promise
           headers: {
             ...(payload !== undefined && {
               'content-type': 'application/json',
-              'content-length': String(Buffer.byteLength(payload)),
+              ...(headers['transfer-encoding'] === undefined && {
+                'content-length': String(Buffer.byteLength(payload)),
+              }),
             }),
             ...headers,
           },

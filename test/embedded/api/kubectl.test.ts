@@ -1,0 +1,100 @@
+/** Stock kubectl against the embedded cluster, where there is a kubectl. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import t from 'tap';
+import { startDevcluster } from '../../../devcluster/devcluster.js';
+
+const run = promisify(execFile);
+const path = process.env.PATH ?? '';
+
+const isThere = await run('kubectl', ['version', '--client']).then(
+  () => true,
+  () => false,
+);
+if (!isThere) {
+  t.pass('skipped: there is no kubectl on the PATH');
+  process.stderr.write('kubectl.test: skipped, there is no kubectl on the PATH\n');
+} else {
+  const home = await mkdtemp(join(tmpdir(), 'kubectl-'));
+  const cluster = await startDevcluster({ podStartMillis: [20, 60] });
+  t.teardown(async () => {
+    await cluster.close();
+    await rm(home, { recursive: true });
+  });
+  const manifest = join(home, 'app.yaml');
+  await writeFile(
+    manifest,
+    `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: app}}
+  template:
+    metadata: {labels: {app: app}}
+    spec:
+      containers:
+      - {name: main, image: "nginx:1.15.4", ports: [{containerPort: 80}]}
+`,
+  );
+  const typo = join(home, 'typo.yaml');
+  await writeFile(
+    typo,
+    'apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: a, imagee: b}]}\n',
+  );
+
+  /** Command, whether it succeeds, and what it says. */
+  const lines: [string, boolean, RegExp][] = [
+    ['create deployment web --image=nginx:1.15.4 --replicas=2', true, /^deployment.apps\/web created$/m],
+    ['create deployment web --image=nginx', false, /AlreadyExists.*|"web" already exists/],
+    ['rollout status deployment/web --timeout=30s', true, /successfully rolled out/],
+    ['get deployments', true, /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nweb +2\/2 +2 +2 +\d+s$/m],
+    [
+      'get pods -o wide',
+      true,
+      /^NAME +READY +STATUS +RESTARTS +AGE +IP +NODE .*\nweb-\S+ +1\/1 +Running +0 +\d+s +127\.\S+ +embedded /m,
+    ],
+    ['scale deployment web --replicas=3', true, /scaled/],
+    ['get deployment web -o jsonpath={.spec.replicas}', true, /^3$/],
+    ['logs deployment/web', true, /pretends to run/],
+    ['get events', true, /Scaled up replica set/],
+    ['set image deployment/web nginx=nginx:1.16', true, /image updated/],
+    ['rollout status deployment/web --timeout=30s', true, /successfully rolled out/],
+    ['rollout history deployment/web', true, /^2 +/m],
+    ['describe deployment web', true, /StrategyType: +RollingUpdate/],
+    ['expose deployment web --port=80', true, /service\/web exposed/],
+    ['get services', true, /^web +ClusterIP +10\.96\.\d+\.\d+ +<none> +80\/TCP/m],
+    ['label deployment web tier=front', true, /labeled/],
+    ['get deployments -l tier=front -o name', true, /^deployment.apps\/web$/m],
+    [`apply -f ${manifest}`, true, /app created/],
+    [`apply -f ${manifest}`, true, /app unchanged/],
+    [`apply --server-side --force-conflicts -f ${manifest}`, true, /app serverside-applied/],
+    [`create -f ${typo}`, false, /strict decoding error: unknown field "spec.containers\[0\].imagee"/],
+    ['patch deployment app -p {"spec":{"replicas":1}}', true, /patched/],
+    ['get nodes', true, /^embedded +Ready/m],
+    ['get pods --field-selector=spec.foo=1', false, /field label not supported: spec.foo/],
+    ['auth can-i create pods', true, /^yes$/m],
+    ['create configmap c --from-literal=a=b', true, /configmap\/c created/],
+    ['create namespace short', true, /namespace\/short created/],
+    ['delete namespace short', true, /deleted/],
+    ['delete namespace default', false, /this namespace may not be deleted/],
+    ['delete deployment web app', true, /deployment.apps "web" deleted/],
+    ['wait --for=delete pod -l app=web --timeout=30s', true, /.*/],
+    ['api-resources', true, /^deployments +deploy +apps\/v1 +true +Deployment$/m],
+  ];
+  await t.test('lines', async (t) => {
+    for (const [line, succeeds, says] of lines) {
+      const args = ['--server', cluster.url, '--cache-dir', join(home, 'cache'), ...line.split(' ')];
+      const env = { PATH: path, HOME: home, KUBECONFIG: join(home, 'none') };
+      const { ok, text } = await run('kubectl', args, { env }).then(
+        ({ stdout, stderr }) => ({ ok: true, text: stdout + stderr }),
+        (error: { stdout: string; stderr: string }) => ({ ok: false, text: error.stdout + error.stderr }),
+      );
+      t.equal(ok, succeeds, `kubectl ${line}`);
+      t.match(text, says, `kubectl ${line}`);
+    }
+  });
+}
