@@ -221,17 +221,29 @@ async function loadKubeconfig(paths: readonly string[]): Promise<Kubeconfig> {
 
 async function parse(path: string, text: string): Promise<Record<string, unknown>> {
   if (text.trim() === '') throw cannotConnect(`The kubeconfig ${path} is empty.`);
-  // Costs a second and 50 MiB, so only where a kubeconfig is really read.
-  const { loadYaml } = await import('@kubernetes/client-node');
-  let value: unknown;
-  try {
-    value = loadYaml<unknown>(text);
-  } catch (cause) {
-    throw cannotConnect(`The kubeconfig ${path} is not YAML: ${(cause as Error).message}`, cause);
-  }
+  const value = parseJson(text) ?? (await parseYaml(path, text));
   if (typeof value !== 'object' || value === null)
     throw cannotConnect(`The kubeconfig ${path} holds no object.`);
   return value as Record<string, unknown>;
+}
+
+/** JSON is YAML that needs no parser of its own: undefined for the rest. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function parseYaml(path: string, text: string): Promise<unknown> {
+  // Costs a second and 50 MiB, so only where YAML is really read.
+  const { loadYaml } = await import('@kubernetes/client-node');
+  try {
+    return loadYaml<unknown>(text);
+  } catch (cause) {
+    throw cannotConnect(`The kubeconfig ${path} is not YAML: ${(cause as Error).message}`, cause);
+  }
 }
 
 /** Adds a file's entries; of two with one name the first stays. */

@@ -18,6 +18,11 @@ export interface ReflectorOptions<T extends KubeObject> {
   namespace?: string | undefined;
   labelSelector?: string | undefined;
   fieldSelector?: string | undefined;
+  /**
+   * What is kept of an object: the store and `onChange` see only what this answers. It must keep the namespace, name, uid
+   * and resourceVersion of the metadata.
+   */
+  project?: ((object: T) => T) | undefined;
   /** Called in the order of the changes, after the store has them. What it throws is logged. */
   onChange?: ((change: Change<T>) => void) | undefined;
   /** Called with each failed list or watch, which is tried again all the same. */
@@ -54,6 +59,7 @@ export const keyOf = (object: KubeObject): string => {
 
 export function startReflector<T extends KubeObject>(options: ReflectorOptions<T>): Reflector<T> {
   const { kube, resource, namespace, labelSelector, fieldSelector, log } = options;
+  const project = options.project ?? ((object: T) => object);
   const { pageSize = 500, inactivityMs = 330_000, backoff = { baseMs: 500, maxMs: 30_000 } } = options;
   const store = new Map<string, T>();
   const stopping = new AbortController();
@@ -95,7 +101,7 @@ export function startReflector<T extends KubeObject>(options: ReflectorOptions<T
     do {
       const query = { labelSelector, fieldSelector, limit: pageSize, continue: next };
       const page = await kube.list(resource, namespace, query, { signal });
-      items.push(...page.items);
+      items.push(...page.items.map(project));
       resourceVersion = page.metadata.resourceVersion;
       next = page.metadata.continue || undefined;
     } while (next !== undefined);
@@ -113,8 +119,8 @@ export function startReflector<T extends KubeObject>(options: ReflectorOptions<T
   };
 
   const apply = (event: WatchEvent<T>) => {
-    if (event.type === 'DELETED') drop(event.object);
-    else if (event.type !== 'BOOKMARK') put(event.object);
+    if (event.type === 'DELETED') drop(project(event.object));
+    else if (event.type !== 'BOOKMARK') put(project(event.object));
   };
 
   /** One watch, until it ends or falls silent; tells `reached` how far it came. */

@@ -10,7 +10,17 @@ const PROGRAMS = ['schemas', 'kube', 'server', 'devcluster', 'cli'];
 const CODE = new Set(['.js', '.cjs', '.mjs', '.json', '.node', '.wasm']);
 const LICENCE = /^(licen[cs]e|notice|copying)/i;
 /** Folders at the top of a package that only its authors need. */
-const AUTHORS = new Set(['test', 'tests', '__tests__', 'doc', 'docs', 'benchmark', 'benchmarks', 'example', 'examples']);
+const AUTHORS = new Set([
+  'test',
+  'tests',
+  '__tests__',
+  'doc',
+  'docs',
+  'benchmark',
+  'benchmarks',
+  'example',
+  'examples',
+]);
 
 /** The path of a file inside its package: of `a/node_modules/@b/c/d/e.js` it is `['d', 'e.js']`. */
 const inPackage = (path: string): string[] => {

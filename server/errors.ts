@@ -27,6 +27,16 @@ export class AppError extends Error {
   with(details: ProblemDetails): AppError {
     return new AppError(this.code, this.message, { ...details, ...this.details }, this.cause);
   }
+
+  /** The same error with a sentence more, and `details` over what it says already. */
+  adding(sentence: string, details: ProblemDetails): AppError {
+    return new AppError(
+      this.code,
+      `${this.message} ${sentence}`,
+      { ...this.details, ...details },
+      this.cause,
+    );
+  }
 }
 
 /** Any failure as an AppError. What is not known is `internal`: its message may hold anything, so callers don't see it. */

@@ -88,7 +88,7 @@ function fromStatus(error: KubeError): AppError {
 }
 
 /** What a caller must know whose change was sent and never answered. */
-export const CHANGE_LOST = 'The change may or may not have happened: look before you send it again.';
+const CHANGE_LOST = 'The change may or may not have happened: look before you send it again.';
 
 /** Translates what a Kube port threw; anything else comes back as it is. */
 export function fromKube(error: unknown): unknown {
@@ -131,4 +131,16 @@ export function fromKube(error: unknown): unknown {
     default:
       return new AppError('invalid_params', error.message, {}, error);
   }
+}
+
+/**
+ * The failure of a call that was ended from outside: what ended it, with what became of a change; or the function's own
+ * word, when it said more about the same end.
+ */
+export function endedBy(reason: AppError, thrown: unknown): AppError {
+  if (thrown instanceof AppError) return thrown.code === reason.code ? thrown : reason;
+  const failure = fromKube(thrown);
+  return failure instanceof AppError && failure.details.outcome === 'unknown'
+    ? new AppError(reason.code, `${reason.message} ${CHANGE_LOST}`, { ...reason.details, outcome: 'unknown' })
+    : reason;
 }

@@ -28,7 +28,9 @@ export function negotiate(request: IncomingMessage): View {
   throw new ApiError({
     code: 406,
     reason: 'NotAcceptable',
-    message: 'only the following media types are accepted: application/json',
+    message:
+      '406: Not Acceptable\n\nAvailable representations: application/json, application/json;stream=watch',
+    details: {},
   });
 }
 

@@ -3,23 +3,21 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { sendError } from './answers.js';
-import { decode } from './decode.js';
 import { createDiscovery } from './discovery.js';
 import { ApiError, methodNotAllowed, noSuchResource } from './errors.js';
 import { checkRequest, isLoopbackHost } from './guard.js';
-import type { JsonObject } from './json.js';
 import { createLister } from './lists.js';
+import { recordUpdate } from './managed-fields.js';
 import { startNamespaceLifecycle } from './namespaces.js';
 import type { PodRuntime } from './pod-runtime.js';
-import { createRegistry } from './registry.js';
+import { createRegistry, timestamp } from './registry.js';
 import type { Registry } from './registry.js';
 import { parseResourcePath } from './requests.js';
 import { createResourceHandler } from './resource-handler.js';
 import type { ResourceCall } from './resource-handler.js';
 import { createResources } from './resources.js';
-import type { ApiResource } from './resources.js';
 import { createSchema } from './schema.js';
-import type { Schema } from './schema.js';
+import { createShapes } from './shapes.js';
 import { createClock } from './storage.js';
 import { createStrategies } from './strategies.js';
 import { createSubresources } from './subresources.js';
@@ -60,11 +58,18 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   const resources = createResources();
   // Versions start at the time, so that a client which outlives a restart sees its version as too old.
   const clock = createClock(Date.now());
+  const shapes = createShapes(schema);
   const registry = createRegistry({
     resources,
     clock,
     strategies: createStrategies(),
-    emptyStatus: (resource) => zeroStatus(schema, resource),
+    emptyStatus: (resource) => shapes.emptyStatus(resource),
+    recordUpdate: (resource, old, object, by) =>
+      recordUpdate(schema, shapes.shape(resource), old ?? shapes.empty(resource), object, {
+        ...by,
+        apiVersion: resource.apiVersion,
+        time: timestamp(),
+      }),
   });
   const stopNamespaces = startNamespaceLifecycle(registry);
   const lister = createLister(clock);
@@ -74,7 +79,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     streams.add(end);
     response.once('close', () => streams.delete(end));
   };
-  const handleResource = createResourceHandler({ schema, registry, lister, bookmarkMs, onWatch });
+  const handleResource = createResourceHandler({ schema, shapes, registry, lister, bookmarkMs, onWatch });
   const subresources = createSubresources({ schema, registry, runtime: () => runtime });
   const discovery = createDiscovery(resources, schema);
   const review = createReviews(schema);
@@ -91,7 +96,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     if (await review(path, request, response, query)) return;
     const resource = resources.find(path.group, path.version, path.plural);
     if (resource === undefined) {
-      if (!discovery.serves(path.group, path.version)) return notServed(response);
+      if (!discovery.servesGroup(path.group)) return notServed(response);
       throw noSuchResource();
     }
     const call: ResourceCall = { request, response, resource, path, query };
@@ -154,12 +159,6 @@ function discardBody(request: IncomingMessage, response: ServerResponse): void {
   response.setHeader('connection', 'close');
   const timer = setTimeout(() => socket.destroy(), DISCARD_MS);
   socket.once('close', () => clearTimeout(timer));
-}
-
-/** A status with the fields alone that are always shown. */
-function zeroStatus(schema: Schema, { group, version, kind }: ApiResource): JsonObject {
-  const status = schema.struct(schema.structOf(group, version, kind)).fields.get('status')?.type;
-  return status?.code === '@' ? decode(schema, status.name, {}).object : {};
 }
 
 const internal = (error: unknown): ApiError => {

@@ -56,8 +56,19 @@ function goType(type: Type): string {
 const jsonType = (value: Json): string =>
   Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
 
+/**
+ * `stored`: as the object is kept, defaults and the zero values that are always shown included. `zero`: the same without
+ * defaults. `sparse`: what was written and nothing else, as an applied configuration is read.
+ */
+export type DecodeMode = 'stored' | 'zero' | 'sparse';
+
 /** Decodes `value` as the struct of this name. Throws DecodeError. */
-export function decode(schema: Schema, structName: string, value: JsonObject): Decoded {
+export function decode(
+  schema: Schema,
+  structName: string,
+  value: JsonObject,
+  mode: DecodeMode = 'stored',
+): Decoded {
   const unknown: string[] = [];
   const path: string[] = [];
   /** Innermost struct under way, which the decoder's errors name. */
@@ -155,11 +166,12 @@ export function decode(schema: Schema, structName: string, value: JsonObject): D
       path.push(key);
       const read = any(field.type, item);
       path.pop();
-      if (field.zero !== 'dropped' || !isZero(read)) object[key] = read;
+      if (mode === 'sparse' || field.zero !== 'dropped' || !isZero(read)) object[key] = read;
     }
-    for (const field of as.shown)
-      if (object[field.name] === undefined) object[field.name] = zeroShown(field.type);
-    fillDefaults(as.name, object);
+    if (mode !== 'sparse')
+      for (const field of as.shown)
+        if (object[field.name] === undefined) object[field.name] = zeroShown(field.type);
+    if (mode === 'stored') fillDefaults(as.name, object);
     owner = outer;
     return object;
   };

@@ -50,12 +50,6 @@ const VALUES: Readonly<Record<string, Readonly<Record<string, Value>>>> = {
     persistentVolumeClaimRetentionPolicy: () => ({ whenDeleted: 'Retain', whenScaled: 'Retain' }),
   },
   'apps.v1.DaemonSetSpec': { revisionHistoryLimit: 10 },
-  'batch.v1.JobSpec': {
-    backoffLimit: 6,
-    completionMode: 'NonIndexed',
-    podReplacementPolicy: 'TerminatingOrFailed',
-    suspend: false,
-  },
   'batch.v1.CronJobSpec': {
     concurrencyPolicy: 'Allow',
     suspend: false,
@@ -146,9 +140,17 @@ const FILLS: Readonly<Record<string, Fill>> = {
       claim.status = { phase: 'Pending', ...objectAt(claim, 'status') };
     }
   },
-  'batch.v1.JobSpec': (spec) => {
+  // The Job that a CronJob makes gets these when it is made.
+  'batch.v1.Job': (job) => {
+    const spec = objectAt(job, 'spec');
+    if (spec === undefined) return;
     if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
     spec.parallelism ??= 1;
+    spec.backoffLimit ??= 6;
+    spec.completionMode ??= 'NonIndexed';
+    spec.manualSelector ??= false;
+    spec.podReplacementPolicy ??= 'TerminatingOrFailed';
+    spec.suspend ??= false;
   },
   'networking.v1.NetworkPolicySpec': (spec) => {
     spec.policyTypes ??= spec.egress === undefined ? ['Ingress'] : ['Ingress', 'Egress'];
@@ -167,4 +169,10 @@ export function fillDefaults(type: string, object: JsonObject): void {
       if (object[field] === undefined) object[field] = typeof value === 'function' ? value() : value;
   const fill = FILLS[type];
   if (fill !== undefined && isObject(object)) fill(object);
+}
+
+/** The plain default of a field, such as the protocol of a port. */
+export function defaultOf(type: string, field: string): Json | undefined {
+  const value = VALUES[type]?.[field];
+  return typeof value === 'function' ? value() : value;
 }

@@ -26,8 +26,8 @@ export const VERSION = {
 export interface Discovery {
   /** Answers the request when it is one of discovery; true when it did. */
   (pathname: string, request: IncomingMessage, response: ServerResponse): boolean;
-  /** Whether this group and version exist. */
-  serves(group: string, version: string): boolean;
+  /** Whether this group exists, in any version. */
+  servesGroup(group: string): boolean;
 }
 
 const SUBRESOURCE: Record<string, { kind?: string; group?: string; version?: string; verbs: string[] }> = {
@@ -157,6 +157,6 @@ export function createDiscovery(resources: Resources, schema: Schema): Discovery
     return true;
   };
   return Object.assign(discovery, {
-    serves: (name: string, version: string) => byVersion.has(name === '' ? version : `${name}/${version}`),
+    servesGroup: (name: string) => name === '' || groups.some((group) => group.startsWith(`${name}/`)),
   });
 }

@@ -112,6 +112,15 @@ export const unsupportedMediaType = (accepted: readonly string[]): ApiError =>
     message: `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
   });
 
+/** The media type of a patch is none of the known ones. */
+export const unsupportedPatch = (): ApiError =>
+  new ApiError({
+    code: 415,
+    reason: 'UnsupportedMediaType',
+    message: '415: Unsupported Media Type',
+    details: {},
+  });
+
 export const tooLarge = (message: string): ApiError =>
   new ApiError({
     code: 413,

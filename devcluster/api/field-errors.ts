@@ -32,10 +32,7 @@ export const notSupported = (field: string, value: Json, allowed: readonly strin
     'FieldValueNotSupported',
     field,
     `Unsupported value: ${shown(value)}`,
-    `supported values: ${[...allowed]
-      .sort()
-      .map((item) => `"${item}"`)
-      .join(', ')}`,
+    `supported values: ${allowed.map((item) => `"${item}"`).join(', ')}`,
   );
 
 export const duplicate = (field: string, value: Json): FieldError =>

@@ -94,7 +94,7 @@ function decodeToken(text: string): Token {
     typeof value.rv !== 'number' ||
     typeof value.start !== 'string'
   )
-    throw badRequest('continue key is not valid: encoded continue key is not recognized');
+    throw badRequest('invalid continue token: continue key is not valid: it is not one of this server');
   return value as unknown as Token;
 }
 

@@ -1,5 +1,5 @@
 /** Strategic merge patch: lists merge by the keys that the schema names. */
-import { badRequest } from './errors.js';
+import { ApiError, badRequest } from './errors.js';
 import { equal, isObject, setField } from './json.js';
 import type { Json, JsonObject } from './json.js';
 import type { Field, Schema, Struct, Type } from './schema.js';
@@ -55,7 +55,14 @@ export function strategicPatch(
       if (!key.startsWith(ORDER) || !Array.isArray(order)) continue;
       const name = key.slice(ORDER.length);
       const list = result[name];
-      if (Array.isArray(list)) result[name] = ordered(list, order, struct?.fields.get(name)?.mergeKey);
+      const before = current[name];
+      if (Array.isArray(list))
+        result[name] = ordered(
+          list,
+          order,
+          Array.isArray(before) ? before : [],
+          struct?.fields.get(name)?.mergeKey,
+        );
     }
     return result;
   };
@@ -84,7 +91,10 @@ export function strategicPatch(
       if (!isObject(item)) throw badRequest(`the patch of ${field.name} holds what is no object`);
       const key = item[mergeKey];
       if (key === undefined || key === null)
-        throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`);
+        throw new ApiError({
+          code: 500,
+          message: `map: ${goText(item)} does not contain declared merge key: ${mergeKey}`,
+        });
       const same = (other: Json): boolean => isObject(other) && equal(other[mergeKey], key);
       if (item[PATCH] === 'delete') {
         result = result.filter((other) => !same(other));
@@ -96,7 +106,7 @@ export function strategicPatch(
       if (index < 0) result.push(merged);
       else result[index] = merged;
     }
-    return result;
+    return ordered(result, patches, current, mergeKey);
   };
 
   return patchObject(schema.struct(structName), target, patch);
@@ -115,21 +125,57 @@ function clean<T extends Json>(value: T): T {
   return result as T;
 }
 
-const mergePrimitives = (current: Json[], added: Json[]): Json[] => [
-  ...current,
-  ...added.filter(
-    (item, index) => ![...current, ...added.slice(0, index)].some((other) => equal(item, other)),
-  ),
-];
+const mergePrimitives = (current: Json[], added: Json[]): Json[] =>
+  ordered(
+    [
+      ...current,
+      ...added.filter(
+        (item, index) => ![...current, ...added.slice(0, index)].some((other) => equal(item, other)),
+      ),
+    ],
+    added,
+    current,
+    undefined,
+  );
 
-/** Puts the elements that `order` names into its order; the others keep their place relative to the ones before them. */
-function ordered(list: Json[], order: Json[], mergeKey: string | undefined): Json[] {
+/**
+ * The elements that the patch names in its order, the others in the order that they had, one before the other where both
+ * were there before, else those of the patch first.
+ */
+function ordered(list: Json[], patchOrder: Json[], before: Json[], mergeKey: string | undefined): Json[] {
   const idOf = (item: Json): Json | undefined =>
     mergeKey !== undefined && isObject(item) ? item[mergeKey] : item;
-  const rank = (item: Json): number => order.findIndex((other) => equal(idOf(item), idOf(other)));
-  const named = list.filter((item) => rank(item) >= 0).sort((a, b) => rank(a) - rank(b));
+  const rank = (order: Json[], item: Json): number =>
+    order.findIndex((other) => equal(idOf(item), idOf(other)));
+  const sorted = (items: Json[], order: Json[]): Json[] =>
+    items.sort((a, b) => rank(order, a) - rank(order, b));
+  const named = sorted(
+    list.filter((item) => rank(patchOrder, item) >= 0),
+    patchOrder,
+  );
+  const others = sorted(
+    list.filter((item) => rank(patchOrder, item) < 0),
+    before,
+  );
   const result: Json[] = [];
-  let next = 0;
-  for (const item of list) result.push(rank(item) < 0 ? item : (named[next++] ?? item));
+  while (named.length > 0 || others.length > 0) {
+    const [left] = others;
+    const [right] = named;
+    const isLeft =
+      left !== undefined &&
+      (right === undefined || (rank(before, right) >= 0 && rank(before, left) < rank(before, right)));
+    result.push((isLeft ? others.shift() : named.shift()) as Json);
+  }
   return result;
+}
+
+/** A value as Go prints it, which is how the API quotes a patch. */
+export function goText(value: Json | undefined): string {
+  if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
+  if (isObject(value))
+    return `map[${Object.keys(value)
+      .sort()
+      .map((key) => `${key}:${goText(value[key])}`)
+      .join(' ')}]`;
+  return value === null || value === undefined ? '<nil>' : String(value);
 }

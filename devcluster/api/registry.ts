@@ -3,7 +3,7 @@
  * synchronous step, so that nothing comes between a read and the write that follows it.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { alreadyExists, badRequest, conflict, invalid, MODIFIED, notFound } from './errors.js';
+import { alreadyExists, ApiError, badRequest, conflict, invalid, MODIFIED, notFound } from './errors.js';
 import { invalidValue } from './field-errors.js';
 import { equal, numberAt, objectAt, stringAt, stringsAt } from './json.js';
 import type { Json, JsonObject } from './json.js';
@@ -17,6 +17,10 @@ export interface WriteOptions {
   readonly dryRun: boolean;
   /** Who owns the fields that this write sets. */
   readonly fieldManager: string;
+  /** Which subresource is written, where `part` does not say it. */
+  readonly subresource?: string;
+  /** Records who manages which fields, instead of what an update records. */
+  readonly record?: (object: JsonObject) => void;
 }
 
 export interface DeleteRequest {
@@ -77,11 +81,24 @@ export interface RegistryDeps {
   strategies: ReadonlyMap<string, Strategy>;
   /** The status of an object of which nothing is known. */
   emptyStatus: (resource: ApiResource) => JsonObject;
+  /** Records in `object` who manages its fields; `old` is undefined for a new one. */
+  recordUpdate: (
+    resource: ApiResource,
+    old: JsonObject | undefined,
+    object: JsonObject,
+    by: { manager: string; subresource: string },
+  ) => void;
 }
 
 const NONE: Strategy = {};
 
-export function createRegistry({ resources, clock, strategies, emptyStatus }: RegistryDeps): Registry {
+export function createRegistry({
+  resources,
+  clock,
+  strategies,
+  emptyStatus,
+  recordUpdate,
+}: RegistryDeps): Registry {
   const storages = new Map(resources.all.map((resource) => [resource, createStorage(resource, clock)]));
   const storage = (resource: ApiResource): Storage => {
     let found = storages.get(resource);
@@ -104,7 +121,7 @@ export function createRegistry({ resources, clock, strategies, emptyStatus }: Re
     get,
     read,
 
-    create(resource, namespace, object, { dryRun }) {
+    create(resource, namespace, object, { dryRun, fieldManager, record }) {
       const strategy = registry.strategy(resource);
       const metadata = metadataOf(object);
       for (const key of [
@@ -126,8 +143,13 @@ export function createRegistry({ resources, clock, strategies, emptyStatus }: Re
       if (resource.generation === true) metadata.generation = 1;
       else delete metadata.generation;
 
-      if (resource.subresources?.includes('status') === true)
-        object.status = strategy.initialStatus?.(object) ?? emptyStatus(resource);
+      const initial = strategy.initialStatus?.(object) ?? emptyStatus(resource);
+      const hasStatus = resource.subresources?.includes('status') === true;
+      if (hasStatus) delete object.status;
+      if (record === undefined)
+        recordUpdate(resource, undefined, object, { manager: fieldManager, subresource: '' });
+      else record(object);
+      if (hasStatus) object.status = initial;
       strategy.prepareCreate?.(object, dryRun);
       const errors = [
         ...validateMetadata(resource, metadata),
@@ -142,7 +164,7 @@ export function createRegistry({ resources, clock, strategies, emptyStatus }: Re
       return object;
     },
 
-    update(at, part, change, { dryRun }) {
+    update(at, part, change, { dryRun, fieldManager, record, subresource = part === 'main' ? '' : part }) {
       const { resource, name } = at;
       const stored = get(at);
       const strategy = registry.strategy(resource);
@@ -154,24 +176,24 @@ export function createRegistry({ resources, clock, strategies, emptyStatus }: Re
         throw conflict(
           resource,
           name,
-          `Precondition failed: UID in precondition: ${String(metadata.uid)}, UID in object meta: ${stored.uid}`,
+          `StorageError: invalid object, Code: 4, Key: /registry/${resource.plural}/${stored.key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${String(metadata.uid)}, UID in object meta: ${stored.uid}`,
         );
       const version = stringAt(metadata, 'resourceVersion') ?? '';
       if (version === '' && resource.versionedUpdates === true)
-        throw invalid(resource, name, [
+        throw invalid({ group: resource.group, kind: resource.plural }, name, [
           invalidValue('metadata.resourceVersion', 0, 'must be specified for an update'),
         ]);
       if (version !== '' && !/^\d+$/.test(version))
-        throw invalid(resource, name, [
-          {
-            reason: 'FieldValueInvalid',
-            field: 'metadata.resourceVersion',
-            message: `Invalid value: "${version}": strconv.ParseUint: parsing "${version}": invalid syntax`,
-          },
-        ]);
+        throw new ApiError({
+          code: 500,
+          message: `strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`,
+        });
       if (version !== '' && version !== '0' && version !== String(stored.version))
         throw conflict(resource, name, MODIFIED);
 
+      const track =
+        record ??
+        ((next: JsonObject) => recordUpdate(resource, old, next, { manager: fieldManager, subresource }));
       let object = changed;
       for (const key of [
         'uid',
@@ -188,6 +210,7 @@ export function createRegistry({ resources, clock, strategies, emptyStatus }: Re
         keep(metadata, oldMetadata, 'deletionGracePeriodSeconds');
       if (part === 'main') {
         if (resource.subresources?.includes('status') === true) keep(object, old, 'status');
+        track(object);
         strategy.prepareUpdate?.(object, old);
       } else {
         keep(metadata, oldMetadata, 'labels');
@@ -195,6 +218,7 @@ export function createRegistry({ resources, clock, strategies, emptyStatus }: Re
         object = { ...old, metadata };
         if (part === 'status') keep(object, changed, 'status');
         else object.spec = { ...objectAt(old, 'spec'), finalizers: stringsAt(changed, 'spec', 'finalizers') };
+        track(object);
       }
       const errors = [
         ...validateMetadataUpdate(metadata, oldMetadata),
@@ -218,9 +242,11 @@ export function createRegistry({ resources, clock, strategies, emptyStatus }: Re
       const strategy = registry.strategy(resource);
       const object = toObject(resource, stored);
       const metadata = metadataOf(object);
+      // These two refusals name the kind where others name the resource.
+      const byKind = { ...resource, plural: resource.kind };
       if (preconditions.uid !== undefined && preconditions.uid !== stored.uid)
         throw conflict(
-          resource,
+          byKind,
           name,
           `the UID in the precondition (${preconditions.uid}) does not match the UID in record (${stored.uid}). The object might have been deleted and then recreated`,
         );
@@ -229,7 +255,7 @@ export function createRegistry({ resources, clock, strategies, emptyStatus }: Re
         preconditions.resourceVersion !== String(stored.version)
       )
         throw conflict(
-          resource,
+          byKind,
           name,
           `the ResourceVersion in the precondition (${preconditions.resourceVersion}) does not match the ResourceVersion in record (${stored.version}). The object might have been modified`,
         );

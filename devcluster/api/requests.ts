@@ -1,7 +1,7 @@
 /** What a request asks for: its path, its options and its bodies, checked. */
 import type { IncomingMessage } from 'node:http';
 import { ApiError, badRequest, invalid, tooLarge, unsupportedMediaType } from './errors.js';
-import { invalidValue, notSupported } from './field-errors.js';
+import { notSupported } from './field-errors.js';
 import type { FieldError } from './field-errors.js';
 import { isObject } from './json.js';
 import type { JsonObject } from './json.js';
@@ -66,7 +66,7 @@ export function parseWriteQuery(
   for (const item of dryRun) if (item !== 'All') errors.push(notSupported('dryRun', dryRun, ['All']));
   const fieldValidation = query.get('fieldValidation') ?? '';
   if (fieldValidation !== '' && !VALIDATIONS.includes(fieldValidation))
-    errors.push(notSupported('fieldValidation', fieldValidation, VALIDATIONS));
+    errors.push(notSupported('fieldValidation', fieldValidation, ['', ...VALIDATIONS]));
   const manager = query.get('fieldManager') ?? '';
   if (manager.length > 128)
     errors.push({
@@ -198,13 +198,9 @@ export function parseListQuery(query: URLSearchParams): ListQuery {
   if (errors.length > 0) throw invalid({ ...OPTIONS, kind: 'ListOptions' }, '', errors);
   const version = options.resourceVersion;
   if (version !== '' && !/^\d+$/.test(version))
-    throw invalid({ ...OPTIONS, kind: 'ListOptions' }, '', [
-      invalidValue(
-        'resourceVersion',
-        version,
-        `strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`,
-      ),
-    ]);
+    throw badRequest(
+      `invalid resource version: resourceVersion: Invalid value: "${version}": strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`,
+    );
   return options;
 }
 

@@ -1,18 +1,21 @@
 /** Requests on the resources of the table: one function a verb. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { apply } from './apply.js';
 import { listJson, negotiate, objectJson, sendJson, warningHeaders } from './answers.js';
+import { decode } from './decode.js';
 import {
   ApiError,
   badRequest,
   methodNotAllowed,
   notFound,
   noSuchResource,
-  unsupportedMediaType,
+  unsupportedPatch,
 } from './errors.js';
 import { objectAt, stringAt } from './json.js';
 import type { JsonObject } from './json.js';
 
 import type { Lister } from './lists.js';
+import { timestamp } from './registry.js';
 import type { At, Registry } from './registry.js';
 import {
   mediaType,
@@ -26,15 +29,24 @@ import {
 import type { ListQuery, ResourcePath } from './requests.js';
 import type { ApiResource } from './resources.js';
 import type { Schema } from './schema.js';
+import type { Shapes } from './shapes.js';
 import { keyOf } from './storage.js';
 import type { Stored } from './storage.js';
 import type { IncludeObject } from './tables.js';
 import { watch } from './watch.js';
-import { decodeBody, PATCH_TYPES, preparePatch } from './write-body.js';
+import {
+  APPLY_TYPE,
+  decodeBody,
+  managerRequired,
+  PATCH_TYPES,
+  preparePatch,
+  readConfiguration,
+} from './write-body.js';
 import type { BodyKind, PatchType, Strictness } from './write-body.js';
 
 export interface HandlerDeps {
   readonly schema: Schema;
+  readonly shapes: Shapes;
   readonly registry: Registry;
   readonly lister: Lister;
   readonly bookmarkMs?: number | undefined;
@@ -119,7 +131,7 @@ export function checkIdentity(object: JsonObject, { namespace, name, resource }:
 export type ResourceHandler = (call: ResourceCall) => Promise<void>;
 
 export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
-  const { schema, registry, lister } = deps;
+  const { schema, shapes, registry, lister } = deps;
 
   /** Answers with the object as it is now stored, or as a dry run would have stored it. */
   const sendObject = (
@@ -226,7 +238,8 @@ export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
     const { resource, request } = call;
     const at = namedObject(call);
     const type = mediaType(request);
-    if (!(PATCH_TYPES as readonly string[]).includes(type)) throw unsupportedMediaType(PATCH_TYPES);
+    if (type === APPLY_TYPE) return applyPatch(call, at);
+    if (!(PATCH_TYPES as readonly string[]).includes(type)) throw unsupportedPatch();
     const text = await readText(request);
     const query = parseWriteQuery(call.query, 'PatchOptions', userAgent(request));
     const strictness: Strictness = { fieldValidation: query.fieldValidation, warnings: [] };
@@ -234,6 +247,36 @@ export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
     const change = preparePatch(schema, kind, { type: type as PatchType, text }, strictness);
     const updated = registry.update(at, partOf(call), (current) => checked(change(current), at), query);
     sendObject(call, 200, updated, warningHeaders(strictness.warnings));
+  };
+
+  const applyPatch = async (call: ResourceCall, at: At): Promise<void> => {
+    const { resource, request } = call;
+    const text = await readText(request);
+    const query = parseWriteQuery(call.query, 'PatchOptions', '');
+    if (!call.query.get('fieldManager')) throw managerRequired();
+    const strictness: Strictness = { fieldValidation: query.fieldValidation, warnings: [] };
+    const kind = bodyKind(schema, resource);
+    const part = partOf(call);
+    const config = readConfiguration(schema, kind, text, strictness);
+    checkIdentity(config, at);
+    if (part === 'main' && resource.subresources?.includes('status') === true) delete config.status;
+    const isNew = registry.storage(resource).get(keyOf(resource, at.namespace, at.name)) === undefined;
+    if (isNew) requireNamespace(registry, resource, at.namespace, at.name);
+    const by = {
+      manager: query.fieldManager,
+      apiVersion: resource.apiVersion,
+      subresource: part === 'main' ? '' : part,
+      time: timestamp(),
+      force: query.force,
+    };
+    const current = isNew ? shapes.empty(resource) : registry.read(at);
+    const applied = apply(schema, shapes.shape(resource), current, config, by);
+    const { object } = decode(schema, kind.struct, applied.object);
+    const options = { ...query, record: applied.record };
+    const result = isNew
+      ? registry.create(resource, at.namespace, object, options)
+      : registry.update(at, part, () => object, options);
+    sendObject(call, isNew ? 201 : 200, result, warningHeaders(strictness.warnings));
   };
 
   const remove: ResourceHandler = async (call) => {

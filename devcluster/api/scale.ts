@@ -1,6 +1,6 @@
 /** The `scale` subresource: replicas of a workload as an autoscaling/v1 Scale. */
 import { sendJson, warningHeaders } from './answers.js';
-import { invalid, methodNotAllowed, unsupportedMediaType } from './errors.js';
+import { invalid, methodNotAllowed, unsupportedPatch } from './errors.js';
 import { invalidValue } from './field-errors.js';
 import { numberAt, objectAt, objectsAt, stringAt, stringsAt } from './json.js';
 import type { JsonObject } from './json.js';
@@ -61,8 +61,7 @@ export const createScaleHandler =
     const isPatch = request.method === 'PATCH';
     if (!isPatch && request.method !== 'PUT') throw methodNotAllowed();
     const type = mediaType(request);
-    if (isPatch && !(PATCH_TYPES as readonly string[]).includes(type))
-      throw unsupportedMediaType(PATCH_TYPES);
+    if (isPatch && !(PATCH_TYPES as readonly string[]).includes(type)) throw unsupportedPatch();
     const text = isPatch ? await readText(request) : await readBody(request, schema, KIND.struct);
     const options = parseWriteQuery(
       call.query,
@@ -95,7 +94,7 @@ export const createScaleHandler =
           spec: { ...objectAt(object, 'spec'), replicas },
         };
       },
-      options,
+      { ...options, subresource: 'scale' },
     );
     sendJson(response, 200, JSON.stringify(scaleOf(updated)) + '\n', warningHeaders(strictness.warnings));
   };

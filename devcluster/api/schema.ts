@@ -49,6 +49,7 @@ export interface Schema {
   struct(name: string): Struct;
   /** The name of a kind's struct. */
   structOf(group: string, version: string, kind: string): string;
+  hasKind(group: string, version: string, kind: string): boolean;
 }
 
 interface FieldMore {
@@ -116,6 +117,7 @@ export function createSchema(json: string = schemaJson): Schema {
       }
       return struct;
     },
+    hasKind: (group, version, kind) => Object.hasOwn(load().kinds, `${group}/${version}/${kind}`),
     structOf(group, version, kind) {
       const name = load().kinds[`${group}/${version}/${kind}`];
       if (name === undefined) throw new Error(`the schema data holds no kind ${kind} of ${group}/${version}`);

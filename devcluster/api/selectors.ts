@@ -34,14 +34,15 @@ export function parseLabelSelector(text: string): LabelRequirement[] {
     token !== undefined && !/^(==|!=|=|!|,|\(|\)|>|<)$/.test(token);
   const key = (): string => {
     const token = tokens[index];
-    if (!isWord(token)) throw unparsable(`found '${token ?? ''}', expected: identifier`);
+    if (!isWord(token))
+      throw badRequest(`found '${token ?? ''}', expected: !, identifier, or 'end of string'`);
     index += 1;
     const [error] = labelKeyErrors(token);
     if (error !== undefined) throw unparsable(`<nil>: Invalid value: "${token}": ${error}`);
     return token;
   };
   const set = (): string[] => {
-    if (tokens[index] !== '(') throw unparsable(`found '${tokens[index] ?? ''}', expected: '('`);
+    if (tokens[index] !== '(') throw unparsable(`found '${tokens[index] ?? ''}' expected: '('`);
     index += 1;
     const values: string[] = [];
     for (let expectValue = true; ; expectValue = !expectValue) {

@@ -57,7 +57,7 @@ export function createServiceStrategy(random: () => number = Math.random): Strat
         invalid(KIND, name, [invalidValue('spec.clusterIPs', [wanted], why)]);
       if (!/^\d+\.\d+\.\d+\.\d+$/.test(wanted) || !wanted.startsWith(PREFIX))
         throw refuse(
-          `failed to allocate IP ${wanted}: the provided IP (${wanted}) is not in the valid range. The range of valid IPs is 10.96.0.0/16`,
+          `failed to allocate IP ${wanted}: the provided network does not match the current range`,
         );
       if (before === undefined && addresses.has(wanted))
         throw refuse(`failed to allocate IP ${wanted}: provided IP is already allocated`);

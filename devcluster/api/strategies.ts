@@ -44,6 +44,8 @@ const labelJob = (job: JsonObject): void => {
     'job-name': name,
   };
   template.metadata = metadata;
+  const own = objectAt(job, 'metadata');
+  if (own !== undefined) own.labels ??= { ...objectAt(metadata, 'labels') };
   spec.selector = { matchLabels: { 'batch.kubernetes.io/controller-uid': uid } };
 };
 

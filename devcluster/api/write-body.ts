@@ -1,12 +1,12 @@
 /** From a request's body to an object of its kind: decoding, unknown fields, patches. */
 import { decode, DecodeError } from './decode.js';
 import { ApiError, badRequest, invalid, tooLarge } from './errors.js';
-import { invalidValue } from './field-errors.js';
+import { invalidValue, required } from './field-errors.js';
 import { isObject } from './json.js';
 import type { Json, JsonObject } from './json.js';
 import { jsonPatch, mergePatch, PatchError } from './patch-json.js';
 import type { JsonPatchOperation } from './patch-json.js';
-import { strategicPatch } from './patch-strategic.js';
+import { goText, strategicPatch } from './patch-strategic.js';
 import { parseJson, parseObject } from './requests.js';
 import type { FieldValidation } from './requests.js';
 import type { Schema } from './schema.js';
@@ -39,17 +39,14 @@ export function decodeBody(schema: Schema, kind: BodyKind, text: string, strictn
   const version = String(apiVersion).split('/').at(-1) ?? '';
   const cannot = (why: string): ApiError =>
     badRequest(`${String(name)} in version "${version}" cannot be handled as a ${kind.kind}: ${why}`);
-  if (name !== kind.kind || typeof apiVersion !== 'string') {
-    const why =
-      raw.apiVersion !== undefined && apiVersion !== kind.apiVersion
-        ? `no kind "${String(name)}" is registered for version "${String(apiVersion)}"`
-        : `converting (${String(apiVersion)}.${String(name)}) to (${kind.apiVersion}.${kind.kind}): unknown conversion`;
-    throw cannot(why);
-  }
-  if (apiVersion !== kind.apiVersion)
-    throw badRequest(
-      `the API version in the data (${apiVersion}) does not match the expected API version (${kind.apiVersion})`,
+  if (name !== kind.kind || apiVersion !== kind.apiVersion) {
+    const [, group = ''] = String(apiVersion).split('/').reverse();
+    throw cannot(
+      schema.hasKind(group, version, String(name))
+        ? `converting (${version}.${String(name)}) to (${kind.group.split('.')[0] || 'core'}.${kind.kind}): unknown conversion`
+        : `no kind "${String(name)}" is registered for version "${String(apiVersion)}" in scheme "pkg/runtime/scheme.go:111"`,
     );
+  }
   try {
     const { object, unknown } = decode(schema, kind.struct, raw);
     const problems = unknownFields(unknown);
@@ -69,6 +66,50 @@ export const PATCH_TYPES = [
   'application/strategic-merge-patch+json',
 ] as const;
 export type PatchType = (typeof PATCH_TYPES)[number];
+
+export const APPLY_TYPE = 'application/apply-patch+yaml';
+
+export const managerRequired = (): ApiError =>
+  invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
+    required('fieldManager', 'is required for apply patch'),
+  ]);
+
+/** Reads an applied configuration: what was written and nothing else. It is to be JSON, which is YAML too. */
+export function readConfiguration(
+  schema: Schema,
+  kind: BodyKind,
+  text: string,
+  strictness: Strictness,
+): JsonObject {
+  let raw: unknown;
+  try {
+    raw = parseJson(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw badRequest(
+      `error decoding YAML: ${reason} (the embedded cluster reads configurations as JSON only)`,
+    );
+  }
+  if (!isObject(raw)) throw badRequest('error decoding YAML: the configuration is not an object');
+  if (raw.apiVersion !== kind.apiVersion || raw.kind !== kind.kind) {
+    const [version = '', group = ''] = String(raw.apiVersion ?? '')
+      .split('/')
+      .reverse();
+    throw badRequest(`invalid object type: ${group}/${version}, Kind=${String(raw.kind ?? '')}`);
+  }
+  const metadata = isObject(raw.metadata) ? raw.metadata : {};
+  if (metadata.managedFields !== undefined && metadata.managedFields !== null)
+    throw badRequest('metadata.managedFields must be nil');
+  try {
+    const { object, unknown } = decode(schema, kind.struct, raw, 'sparse');
+    if (unknown.length > 0)
+      throw untyped(kind, metadata, `.${unknown[0] ?? ''}: field not declared in schema`);
+    return object;
+  } catch (error) {
+    if (error instanceof DecodeError) throw untyped(kind, metadata, error.message);
+    throw error;
+  }
+}
 
 /** Reads a patch body; answers the function that makes the new object from the current one. */
 export function preparePatch(
@@ -94,7 +135,7 @@ export function preparePatch(
     const refuse = (value: string | JsonObject, why: string): ApiError =>
       invalid({ group: '', kind: '' }, '', [invalidValue('patch', value, why)]);
     const shown =
-      type === 'application/strategic-merge-patch+json' ? `${JSON.stringify(body)}` : JSON.stringify(patched);
+      type === 'application/strategic-merge-patch+json' ? goText(body as Json) : JSON.stringify(patched);
     try {
       const { object, unknown } = decode(schema, kind.struct, patched);
       const problems = unknownFields(unknown);
@@ -126,7 +167,7 @@ function patcher(
           code: 422,
           reason: 'Invalid',
           message: 'the server rejected our request due to an error in our request',
-          details: { causes: [{ reason: 'UnexpectedServerResponse', message: error.message }] },
+          details: {},
         });
       }
     };
@@ -155,3 +196,9 @@ function toOperations(body: unknown): JsonPatchOperation[] {
     return operation as unknown as JsonPatchOperation;
   });
 }
+
+const untyped = (kind: BodyKind, metadata: JsonObject, why: string): ApiError =>
+  new ApiError({
+    code: 500,
+    message: `failed to create typed patch object (${String(metadata.namespace ?? '')}/${String(metadata.name ?? '')}; ${kind.apiVersion}, Kind=${kind.kind}): ${why}`,
+  });

@@ -74,13 +74,9 @@ export async function* deleteObject<T extends KubeObject>(
     }
   } catch (error) {
     if (error instanceof AppError && error === call.signal.reason)
-      throw new AppError(
-        error.code,
-        `${error.message} ${namespace}/${name} was deleted, but ${last?.message ?? 'it is going'}.`,
-        {
-          outcome: 'done',
-        },
-      );
+      throw error.adding(`${namespace}/${name} was deleted, but ${last?.message ?? 'it is going'}.`, {
+        outcome: 'done',
+      });
     throw error;
   } finally {
     await watching.stop();

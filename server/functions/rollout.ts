@@ -127,11 +127,7 @@ export async function* followRollout(
     }
   } catch (error) {
     if (error instanceof AppError && error === call.signal.reason)
-      throw new AppError(
-        error.code,
-        `${error.message} The roll-out of ${namespace}/${name} is not complete: ${summary(last)}.`,
-        details,
-      );
+      throw error.adding(`The roll-out of ${namespace}/${name} is not complete: ${summary(last)}.`, details);
     throw error;
   } finally {
     await watching.stop();

@@ -4,11 +4,14 @@ import { AppError } from '../errors.js';
 import type { CallOptions } from '../library/library.js';
 import type { Caller } from '../library/implementation.js';
 
+/** Why a call ends whose client left; nobody reads it but the audit. */
+export const callerLeft = (): AppError => new AppError('overloaded', 'The caller left.');
+
 /** Fires when the client leaves before the answer is complete. */
 export function callerSignal(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
   reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) controller.abort(new AppError('overloaded', 'The caller left.'));
+    if (!reply.raw.writableFinished) controller.abort(callerLeft());
   });
   return controller.signal;
 }

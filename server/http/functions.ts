@@ -43,8 +43,8 @@ export function registerFunctions(
         const answer = negotiate(mode, request.headers.accept);
         const options = callOptions(request, reply, 'http');
         if (answer === 'json') return library.call(name, request.body, options);
-        const running = library.stream(name, request.body, options);
-        await sendStream(reply, running, { as: answer, requestId: request.id, heartbeatMs, idleMs });
+        const open = (signal: AbortSignal) => library.stream(name, request.body, { ...options, signal });
+        await sendStream(reply, open, { as: answer, requestId: request.id, heartbeatMs, idleMs });
         return reply;
       },
     );

@@ -1,7 +1,10 @@
 /** A stream's lines, as NDJSON or server-sent events. */
+import type { ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
 import { AppError, asAppError, toProblem } from '../errors.js';
 import type { Progress } from '../library/implementation.js';
+import { callerLeft } from './caller.js';
 
 export interface StreamOptions {
   readonly as: 'ndjson' | 'sse';
@@ -28,74 +31,66 @@ const encode = {
   sse: (line: Line) => `event: ${line.type}\ndata: ${JSON.stringify(line)}\n\n`,
 };
 
-const timeout = (ms: number): { passed: Promise<'timeout'>; clear: () => void } => {
-  let timer: NodeJS.Timeout | undefined;
-  const passed = new Promise<'timeout'>((resolve) => (timer = setTimeout(() => resolve('timeout'), ms)));
-  return { passed, clear: () => clearTimeout(timer) };
-};
+/** Resolves when more can be written, or nobody is there to read it. */
+const drained = (raw: ServerResponse): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      raw.off('drain', done).off('close', done);
+      resolve();
+    };
+    raw.once('drain', done).once('close', done);
+  });
 
 /**
  * Answers with a stream. A call that fails at once throws, and is answered like any other; afterwards its failure is the
  * stream's last line. The client's pace is the source's: nothing is pulled while the socket is full.
+ * @param open starts the call; its signal fires when the client leaves or the stream has been idle for too long.
  */
 export async function sendStream(
   reply: FastifyReply,
-  running: Progress<unknown, unknown>,
+  open: (signal: AbortSignal) => Progress<unknown, unknown>,
   options: StreamOptions,
 ): Promise<void> {
   const { raw } = reply;
   const line = encode[options.as];
-  let next = running.next();
-  const grace = timeout(GRACE_MS);
-  try {
-    await Promise.race([next, grace.passed]);
-  } finally {
-    grace.clear();
-  }
+  const ending = new AbortController();
+  raw.once('close', () => ending.abort(callerLeft()));
+  const running = open(ending.signal);
+  const first = running.next();
+  const grace = new AbortController();
+  await Promise.race([
+    first,
+    delay(GRACE_MS, undefined, { signal: grace.signal }).catch(() => undefined),
+  ]).finally(() => grace.abort());
 
   reply.hijack();
-  const headers = reply.getHeaders() as Record<string, string>;
   raw.writeHead(200, {
-    ...headers,
+    ...(reply.getHeaders() as Record<string, string>),
     'content-type': `${TYPES[options.as]}; charset=utf-8`,
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
   });
-  const gone = new Promise<'gone'>((resolve) => raw.once('close', () => resolve('gone')));
-  const write = async (text: string): Promise<void> => {
-    if (raw.destroyed || raw.write(text)) return;
-    await Promise.race([new Promise((resolve) => raw.once('drain', resolve)), gone]);
-  };
-  let silentMs = 0;
+  raw.flushHeaders();
+  let lastItem = performance.now();
+  const beat = setInterval(() => {
+    const silent = performance.now() - lastItem;
+    if (silent >= options.idleMs)
+      ending.abort(
+        new AppError('deadline_exceeded', `The stream had no item for ${options.idleMs / 1000} s.`),
+      );
+    else if (silent >= options.heartbeatMs && !raw.writableNeedDrain) raw.write(line({ type: 'heartbeat' }));
+  }, options.heartbeatMs);
   try {
-    for (;;) {
-      const heartbeat = timeout(options.heartbeatMs);
-      const step = await Promise.race([next, heartbeat.passed, gone]);
-      heartbeat.clear();
-      if (step === 'gone') return;
-      if (step === 'timeout') {
-        silentMs += options.heartbeatMs;
-        if (silentMs >= options.idleMs)
-          throw new AppError('deadline_exceeded', `The stream had no item for ${options.idleMs / 1000} s.`);
-        await write(line({ type: 'heartbeat' }));
-        continue;
-      }
-      if (step.done === true) {
-        await write(
-          line(step.value === undefined ? { type: 'end' } : { type: 'result', result: step.value }),
-        );
-        return;
-      }
-      silentMs = 0;
-      await write(step.value.map((item) => line({ type: 'item', item })).join(''));
-      next = running.next();
+    let step = await first;
+    for (; step.done !== true; step = await running.next()) {
+      lastItem = performance.now();
+      const text = step.value.map((item) => line({ type: 'item', item })).join('');
+      if (!raw.write(text) && !raw.destroyed) await drained(raw);
     }
+    raw.end(line(step.value === undefined ? { type: 'end' } : { type: 'result', result: step.value }));
   } catch (error) {
-    await write(line({ type: 'error', error: toProblem(asAppError(error), options.requestId) }));
+    raw.end(line({ type: 'error', error: toProblem(asAppError(error), options.requestId) }));
   } finally {
-    raw.end();
-    next.catch(() => undefined);
-    // Not awaited: a source that waits ends when the caller's signal reaches it.
-    running.return(undefined).catch(() => undefined);
+    clearInterval(beat);
   }
 }

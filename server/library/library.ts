@@ -6,7 +6,7 @@ import { contracts } from '../../schemas/index.js';
 import type { ErrorCode, ObjectRef } from '../../schemas/errors.js';
 import type { Contract, FunctionName } from '../../schemas/index.js';
 import { AppError, asAppError } from '../errors.js';
-import { CHANGE_LOST, fromKube } from '../kube-errors.js';
+import { endedBy, fromKube } from '../kube-errors.js';
 import type { Deps, Log } from '../ports.js';
 import type { Call, Caller, Implementations, Progress } from './implementation.js';
 import { nearest } from './nearest.js';
@@ -86,18 +86,6 @@ const ABOUT_OBJECT = new Set<ErrorCode>([
   'bad_gateway',
   'deadline_exceeded',
 ]);
-
-/**
- * The failure of a call that was ended from outside: what ended it, unless the call itself said more about the same, with
- * what became of a change.
- */
-function endedBy(reason: AppError, failure: unknown): AppError {
-  if (!(failure instanceof AppError)) return reason;
-  if (failure.code === reason.code) return failure;
-  return failure.details.outcome === 'unknown'
-    ? new AppError(reason.code, `${reason.message} ${CHANGE_LOST}`, { ...reason.details, outcome: 'unknown' })
-    : reason;
-}
 
 export function createLibrary({
   implementations,
@@ -186,9 +174,7 @@ export function createLibrary({
         const running = implementation(deps, filled, call);
         result = isProgress(running) ? yield* running : await running;
       } catch (error) {
-        throw linked.signal.aborted
-          ? endedBy(linked.signal.reason as AppError, fromKube(error))
-          : fromKube(error);
+        throw linked.signal.aborted ? endedBy(linked.signal.reason as AppError, error) : fromKube(error);
       }
       const fault = wrong(result);
       if (fault !== undefined) throw new Error(`the result of ${name} breaks its contract: ${fault}`);
@@ -198,7 +184,9 @@ export function createLibrary({
       failure = asAppError(error);
       const object = objectOf(contract, filled);
       if (object !== undefined && ABOUT_OBJECT.has(failure.code)) failure = failure.with({ object });
-      outcome = options.signal?.aborted === true ? 'cancelled' : failure.code;
+      // Of the caller's own signal, every other end than leaving has a code that says so.
+      outcome =
+        options.signal?.aborted === true && failure.code === 'overloaded' ? 'cancelled' : failure.code;
       throw failure;
     } finally {
       release();

@@ -7,18 +7,19 @@ import {
   copyFile,
   cp,
   mkdir,
-  mkdtemp,
   readFile,
+  readdir,
   realpath,
+  rename,
   rm,
   stat,
   symlink,
   writeFile,
 } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { cached } from './harness/cache.js';
+import { basename, dirname, join, relative } from 'node:path';
+import { cached, scratch } from './harness/cache.js';
 import { which } from './harness/packages.js';
-import { cacheDir, hashOf } from './harness/paths.js';
+import { cacheDir, hashOf, repository } from './harness/paths.js';
 import { Failure, run, step } from './harness/steps.js';
 
 /** An image in a docker-archive file, and the name under which a pod finds it once it is loaded. */
@@ -39,36 +40,23 @@ export interface BuildImageOptions {
   bases?: readonly Image[];
 }
 
-/** Builds one image. The same files give the same image. Throws Failure with buildah's words. */
+/**
+ * Builds one image. The same files give the same layers (of the rest buildah varies `container`, a random id, alone).
+ * Throws Failure with buildah's words.
+ */
 export const buildImage = async (options: BuildImageOptions): Promise<Image> => {
   const { dockerfile, context, tag, output, buildArgs = {}, bases = [] } = options;
-  await mkdir(cacheDir(), { recursive: true });
-  const storage = await mkdtemp(join(cacheDir(), 'buildah-'));
-  const env = { ...process.env, BUILDAH_ISOLATION: 'chroot', TMPDIR: storage };
-  const buildah = (...args: string[]): Promise<string> =>
-    run(
-      [
-        'buildah',
-        '--storage-driver',
-        'vfs',
-        '--root',
-        `${storage}/root`,
-        '--runroot',
-        `${storage}/run`,
-        ...args,
-      ],
-      { env },
-    );
-  try {
+  await scratch(async (storage) => {
+    const env = { ...process.env, BUILDAH_ISOLATION: 'chroot', TMPDIR: storage };
+    const store = ['--storage-driver', 'vfs', '--root', `${storage}/root`, '--runroot', `${storage}/run`];
+    const buildah = (...args: string[]): Promise<string> => run(['buildah', ...store, ...args], { env });
     for (const base of bases) await buildah('pull', '--quiet', `docker-archive:${base.file}`);
     const args = Object.entries(buildArgs).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]);
     const fixed = ['--pull-never', '--timestamp', '0', '--format', 'docker'];
     await buildah('bud', '--quiet', ...fixed, ...args, '--file', dockerfile, '--tag', tag, context);
     await rm(output, { force: true });
     await buildah('push', '--quiet', tag, `docker-archive:${output}:${tag}`);
-  } finally {
-    await rm(storage, { recursive: true, force: true });
-  }
+  });
   return { tag, file: output };
 };
 
@@ -86,16 +74,13 @@ const cachedImage = async (
     `${name}-${hashOf(...parts, ...bases.map((base) => base.file))}.tar`,
   );
   await cached(file, (output) =>
-    step(`image ${tag}`, async () => {
-      const context = await mkdtemp(join(cacheDir(), 'context-'));
-      try {
+    step(`image ${tag}`, () =>
+      scratch(async (context) => {
         const dockerfile = join(context, 'Dockerfile');
         await writeFile(dockerfile, await fill(context));
         await buildImage({ dockerfile, context, tag, output, bases });
-      } finally {
-        await rm(context, { recursive: true, force: true });
-      }
-    }).then(() => undefined),
+      }),
+    ),
   );
   return { tag, file };
 };
@@ -148,7 +133,8 @@ export const baseImage = async ({
   const version = (await run([binary, '--version'])).trim();
   const npm = tools ? await npmFolder() : undefined;
   const tag = `localhost/node-${tools ? 'tools' : 'base'}:${version.slice(1).split('.')[0]}`;
-  const npmVersion = npm === undefined ? '' : await readFile(join(npm, 'package.json'), 'utf8');
+  const npmVersion =
+    npm === undefined ? '' : NPM_SETTINGS + (await readFile(join(npm, 'package.json'), 'utf8'));
   const parts = [
     BASE_DOCKERFILE,
     npmVersion,
@@ -186,12 +172,17 @@ const npmFolder = async (): Promise<string> => {
   return folder;
 };
 
+/** npm would else trust only the authorities built into node, and not those that this machine does. */
+const NPM_SETTINGS = `cafile=${CERTIFICATES}\n`;
+
 const addTools = async (root: string, npm: string): Promise<void> => {
   const busybox = which('busybox');
   if (busybox === undefined) throw new Failure('busybox is not installed (Debian package busybox-static)');
   await cp(npm, join(root, 'usr/local/lib/node_modules/npm'), { recursive: true });
   for (const name of ['npm', 'npx'])
     await symlink(`../lib/node_modules/npm/bin/${name}-cli.js`, join(root, 'usr/local/bin', name));
+  await mkdir(join(root, 'usr/local/etc'), { recursive: true });
+  await writeFile(join(root, 'usr/local/etc/npmrc'), NPM_SETTINGS);
   await mkdir(join(root, 'bin'), { recursive: true });
   await mkdir(join(root, 'usr/bin'), { recursive: true });
   await copyFile(busybox, join(root, 'bin/busybox'));
@@ -235,9 +226,63 @@ export const nginxImage = async (tag = 'docker.io/library/nginx:1.15.4'): Promis
   return cachedImage(tag, [tag, dockerfile, WEB_SERVER], fill, [base]);
 };
 
+/** The Node release that our image is built and run with here: an npm package whose file `bin/node` it is. */
+const NODE_PACKAGE = `node-${process.platform}-${process.arch}@24.21.0`;
+
+/** That Node's binary, for `baseImage`. */
+const imageNode = (): Promise<string> =>
+  cached(join(cacheDir(), 'node', NODE_PACKAGE), (into) =>
+    scratch(async (folder) => {
+      await run(['npm', 'install', '--no-save', '--no-audit', '--no-fund', '--prefix', folder, NODE_PACKAGE]);
+      await rename(join(folder, 'node_modules', NODE_PACKAGE.split('@')[0] ?? '', 'bin', 'node'), into);
+    }),
+  );
+
+/** The files of a Dockerfile's context: what `.dockerignore` excepts from its `*`. */
+const contextFiles = async (): Promise<string[]> => {
+  const lines = (await readFile(join(repository, '.dockerignore'), 'utf8')).split('\n');
+  const names = lines.filter((line) => line.startsWith('!')).map((line) => line.slice(1));
+  const found = await Promise.all(
+    names.map(async (name) => {
+      if (!(await stat(join(repository, name))).isDirectory()) return [name];
+      const inside = await readdir(join(repository, name), { recursive: true, withFileTypes: true });
+      return inside
+        .filter((entry) => entry.isFile())
+        .map((entry) => relative(repository, join(entry.parentPath, entry.name)));
+    }),
+  );
+  return found.flat().sort();
+};
+
+/** Our own image, from the repository's Dockerfile, under the name that the manifests give it. */
+export const operatorImage = async (): Promise<Image> => {
+  const manifest = await readFile(join(repository, 'k8s-yamls/base/kustomization.yaml'), 'utf8');
+  const named = /newName: (\S+)\s+newTag: (\S+)/.exec(manifest);
+  if (named === null) throw new Failure('k8s-yamls/base/kustomization.yaml names no image');
+  const tag = `${named[1] ?? ''}:${named[2] ?? ''}`;
+  const node = await imageNode();
+  const base = await baseImage({ node });
+  const tools = await baseImage({ node, tools: true });
+  const dockerfile = join(repository, 'Dockerfile');
+  const files = ['Dockerfile', ...(await contextFiles())];
+  const contents = await Promise.all(files.map((file) => readFile(join(repository, file))));
+  const hash = hashOf(tag, base.file, tools.file, ...files, ...contents);
+  const file = join(cacheDir(), 'images', `xi-k8s-${hash}.tar`);
+  const buildArgs = { BASE: base.tag, BUILD_BASE: tools.tag };
+  await cached(file, (output) =>
+    step(
+      `image ${tag}`,
+      () => buildImage({ dockerfile, context: repository, tag, output, buildArgs, bases: [base, tools] }),
+      true,
+    ),
+  );
+  return { tag, file };
+};
+
 /** The images that `--image` knows by name. */
 export const NAMED_IMAGES: Readonly<Record<string, () => Promise<Image>>> = {
   '@base': () => baseImage(),
   '@nginx': () => nginxImage(),
   '@nginx-newer': () => nginxImage('docker.io/library/nginx:1.27'),
+  '@xi-k8s': operatorImage,
 };

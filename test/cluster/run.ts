@@ -26,6 +26,7 @@ when the cluster cannot be had). The first time its programs are built with Go (
                            @base   Node alone, as localhost/node-base:MAJOR
                            @nginx  a small web server, as docker.io/library/nginx:1.15.4
                            @nginx-newer  the same as docker.io/library/nginx:1.27
+                           @xi-k8s  this repository's own image, as the manifests name it
   --flag COMPONENT=FLAG    adds a flag to a component's own, as in --flag kube-apiserver=--v=4. Components:
                            ${NAMES.join(', ')}
   --logs FOLDER            writes the components' logs there, to be kept

@@ -440,7 +440,7 @@ await t.test('streams', async (t) => {
     if (audit !== undefined) {
       t.match(
         audit,
-        { function: 'wait_for_deployment', object: 'default/streamed', outcome: String },
+        { function: 'wait_for_deployment', object: 'default/streamed', outcome: 'cancelled' },
         'the work ends with the client',
       );
       break;
@@ -450,6 +450,66 @@ await t.test('streams', async (t) => {
   const timed = await call(url, 'wait_for_deployment', { name: 'absent' });
   t.equal(timed.status, 404, 'what fails at once keeps its status');
   await call(url, 'delete_deployment', { name: 'streamed' });
+});
+
+await t.test('an idle stream ends, a slow reader slows the source', async (t) => {
+  const short = await startOperator('embedded', {
+    XI_HEARTBEAT_SECONDS: '0.1',
+    XI_IDLE_TIMEOUT_SECONDS: '0.5',
+  });
+  t.teardown(() => short.stop());
+  await call(short.url, 'create_deployment', {
+    name: 'idle',
+    replicas: 1,
+    node_selector: { nobody: 'has-this' },
+  });
+  const ended = await allLines(short.url, 'wait_for_deployment', { name: 'idle' });
+  t.match(ended.at(-1), { type: 'error', error: { code: 'deadline_exceeded', detail: /no item for 0.5 s/ } });
+
+  const bytes = 64 << 20;
+  await call(url, 'create_deployment', {
+    name: 'chatty',
+    image: 'chatty:1',
+    replicas: 1,
+    env: [{ name: 'XI_PRETEND_LOG_BYTES', value: String(bytes) }],
+    wait: true,
+  });
+  const socket = connect(Number(port), hostname);
+  await once(socket, 'connect');
+  const body = '{"deployment":"chatty"}';
+  socket.write(
+    `POST /v1/functions/pod_logs HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  );
+  socket.pause();
+  const before = process.memoryUsage().rss;
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  t.ok(process.memoryUsage().rss - before < bytes, 'a log that nobody reads is not kept');
+  let got = 0;
+  socket.on('data', (chunk: Buffer) => (got += chunk.length));
+  socket.resume();
+  while (got < bytes) await new Promise((resolve) => setTimeout(resolve, 20));
+  socket.destroy();
+});
+
+await t.test('a deletion that does not end', async (t) => {
+  await call(url, 'create_deployment', { name: 'held', replicas: 0 });
+  const hold = (finalizers: string[]) =>
+    fetch(`${operator.clusterUrl}/apis/apps/v1/namespaces/default/deployments/held`, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/merge-patch+json' },
+      body: JSON.stringify({ metadata: { finalizers } }),
+    });
+  t.equal((await hold(['example.com/hold'])).status, 200);
+  t.match(await call(url, 'delete_deployment', { name: 'held' }), { status: 200, body: { gone: false } });
+  const waited = await call(url, 'delete_deployment', { name: 'held', wait: true, timeout_seconds: 1 });
+  t.match(waited, {
+    status: 504,
+    body: { code: 'deadline_exceeded', outcome: 'done', detail: /held was deleted, but the object is going/ },
+  });
+  const waiting = call(url, 'delete_deployment', { name: 'held', wait: true });
+  t.equal((await hold([])).status, 200);
+  t.ok([200, 404].includes((await waiting).status), 'the last finalizer lets it go');
+  t.equal((await call(url, 'get_deployment', { name: 'held' })).status, 404);
 });
 
 await t.test('pages and health', async (t) => {
@@ -500,7 +560,10 @@ await t.test('every example of every contract is taken', async (t) => {
         body: JSON.stringify(params),
       });
       const text = await response.text();
-      t.ok([200, 404, 409].includes(response.status), `${name}: ${title}: ${response.status} ${text.slice(0, 300)}`);
+      t.ok(
+        [200, 404, 409].includes(response.status),
+        `${name}: ${title}: ${response.status} ${text.slice(0, 300)}`,
+      );
     }
 });
 

@@ -1,12 +1,12 @@
 /** The rules for metadata that every kind keeps. */
 import { forbiddenField, invalidValue, required } from '../field-errors.js';
 import type { FieldError } from '../field-errors.js';
-import { isObject, objectAt, objectsAt, stringAt, stringsAt } from '../json.js';
+import { objectAt, objectsAt, stringAt, stringsAt } from '../json.js';
 import type { JsonObject } from '../json.js';
 import { labelKeyErrors, labelValueErrors, nameErrors } from '../names.js';
 import type { ApiResource } from '../resources.js';
 
-const IMMUTABLE = 'field is immutable';
+const STANDARD_FINALIZERS = ['kubernetes', 'foregroundDeletion', 'orphan'];
 
 export function validateLabels(labels: JsonObject | undefined, field: string): FieldError[] {
   return Object.entries(labels ?? {}).flatMap(([key, value]) => [
@@ -45,9 +45,18 @@ function common(metadata: JsonObject): FieldError[] {
         ),
     ),
     ...secondController(owners),
-    ...stringsAt(metadata, 'finalizers').flatMap((finalizer) =>
-      labelKeyErrors(finalizer).map((error) => invalidValue('metadata.finalizers', finalizer, error)),
-    ),
+    ...stringsAt(metadata, 'finalizers').flatMap((finalizer, index) => [
+      ...labelKeyErrors(finalizer).map((error) => invalidValue('metadata.finalizers', finalizer, error)),
+      ...(finalizer.includes('/') || STANDARD_FINALIZERS.includes(finalizer)
+        ? []
+        : [
+            invalidValue(
+              `metadata.finalizers[${index}]`,
+              finalizer,
+              'name is neither a standard finalizer name nor is it fully qualified',
+            ),
+          ]),
+    ]),
   ];
 }
 
@@ -97,7 +106,3 @@ export function validateMetadataUpdate(metadata: JsonObject, old: JsonObject): F
   }
   return errors;
 }
-
-/** 422's cause for a field that may not change once it is set. */
-export const immutable = (field: string, value: unknown): FieldError =>
-  invalidValue(field, isObject(value) || typeof value === 'string' ? value : null, IMMUTABLE);

@@ -47,7 +47,9 @@ function validateStrategy(strategy: JsonObject | undefined): FieldError[] {
       ? []
       : [forbiddenField(at, "may not be specified when strategy `type` is 'Recreate'")];
   if (type !== 'RollingUpdate')
-    return [notSupported('spec.strategy', strategy ?? {}, ['Recreate', 'RollingUpdate'])];
+    return [
+      notSupported('spec.strategy', { Type: type, RollingUpdate: null }, ['Recreate', 'RollingUpdate']),
+    ];
   if (!isObject(rolling)) return [];
   const { maxUnavailable, maxSurge } = rolling;
   const errors = [

@@ -1,8 +1,9 @@
 /** Things that are made once: a folder or file of the cache, made by one process while others wait for it. */
 import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, mkdtemp, open, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { cacheDir } from './paths.js';
 import { say } from './steps.js';
 
 const alive = (pid: number): boolean => {
@@ -39,22 +40,38 @@ const locked = async <T>(file: string, work: () => Promise<T>): Promise<T> => {
   }
 };
 
+const SCRATCH = 'scratch-';
+
+/** Runs `work` with a new folder on the cache's disk, which goes again; so do those of processes that were killed. */
+export const scratch = async <T>(work: (folder: string) => Promise<T>): Promise<T> => {
+  await mkdir(cacheDir(), { recursive: true });
+  for (const name of await readdir(cacheDir())) {
+    const [, owner] = name.split('-');
+    if (name.startsWith(SCRATCH) && !alive(Number(owner)))
+      await rm(join(cacheDir(), name), { recursive: true, force: true });
+  }
+  const folder = await mkdtemp(join(cacheDir(), `${SCRATCH}${process.pid}-`));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+};
+
 /**
  * Answers `path` after `make` has made it, unless it is there already. `make` writes to a path of its own, which
  * becomes `path` in one move, so that what is in the cache is whole.
  */
-export const cached = async (path: string, make: (into: string) => Promise<void>): Promise<string> => {
+export const cached = async (path: string, make: (into: string) => Promise<unknown>): Promise<string> => {
   if (existsSync(path)) return path;
   await mkdir(dirname(path), { recursive: true });
   await locked(`${path}.lock`, async () => {
     if (existsSync(path)) return;
-    const into = `${path}.${process.pid}.new`;
-    try {
+    await scratch(async (folder) => {
+      const into = join(folder, 'made');
       await make(into);
       await rename(into, path);
-    } finally {
-      await rm(into, { recursive: true, force: true });
-    }
+    });
   });
   return path;
 };

@@ -89,6 +89,8 @@ const kubeletConfig = (pki: string, options: ComponentOptions): unknown => ({
   authorization: { mode: 'Webhook' },
   cgroupDriver: 'cgroupfs',
   cgroupRoot: options.cgroup,
+  // Nobody listens there, so look-ups fail at once; without an address each pod gets a warning event.
+  clusterDNS: [NODE_IP],
   clusterDomain: 'cluster.local',
   containerRuntimeEndpoint: `unix://${containerdSocket(options.state)}`,
   enforceNodeAllocatable: [],

@@ -17,12 +17,12 @@ import { makeNetwork, mountFileSystems } from './namespaces.js';
 import { programOf } from './paths.js';
 import { makePki } from './pki.js';
 import { Failure, run, say, step, tail } from './steps.js';
-import { createSupervisor, type Supervisor } from './supervisor.js';
+import { createSupervisor } from './supervisor.js';
 
 /** Exit status when the harness, not COMMAND, failed. */
 const HARNESS_FAILED = 125;
 
-/** Seconds that COMMAND has to end after a signal was passed on. */
+/** How long COMMAND has to end after a signal was passed on. */
 const GRACE_MS = 10_000;
 
 /** The pipe from run.ts: a line is a signal to pass on, its end means that run.ts is gone. */
@@ -75,11 +75,7 @@ const STORAGE_CLASS = {
 /** What makes a program look outside, where there is nothing. */
 const PROXY_VARIABLES = /^(https?|all|no)_proxy$/i;
 
-const startCluster = async (
-  options: InsideOptions,
-  logs: string,
-  env: NodeJS.ProcessEnv,
-): Promise<Supervisor> => {
+const startCluster = async (options: InsideOptions, logs: string, env: NodeJS.ProcessEnv): Promise<void> => {
   const { state } = options;
   const api = await step('network, file systems and certificates', async () => {
     await Promise.all([makeNetwork(), makePki(join(state, 'pki'))]);
@@ -109,7 +105,6 @@ const startCluster = async (
   // It asks for its node when it starts, and again only a second later.
   await start('kube-proxy');
   await serveControl({ socket: join(state, 'control'), supervisor, loadImage });
-  return supervisor;
 };
 
 /** Runs COMMAND to its end and answers its exit status as a shell would. */

@@ -1,7 +1,7 @@
 /** Prepares the new namespaces: file systems of the cluster's own over what it would change outside, and a network. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NODE_IP } from './addresses.js';
+import { NODE_IP, SERVICE_CIDR } from './addresses.js';
 import { MOUNT_POINTS } from './leftovers.js';
 import { run } from './steps.js';
 
@@ -35,7 +35,7 @@ export const mountFileSystems = async (state: string): Promise<void> => {
   );
 };
 
-/** Loopback, and one link that has the node's address and the default route; it leads nowhere. */
+/** Loopback, and one link that leads nowhere and has the node's address; what is not of the cluster is unreachable at once. */
 export const makeNetwork = async (): Promise<void> => {
   const commands = [
     'link set lo up',
@@ -43,7 +43,9 @@ export const makeNetwork = async (): Promise<void> => {
     `addr add ${NODE_IP}/24 dev node`,
     'link set node up',
     'link set nowhere up',
-    'route add default dev node',
+    // Routes are looked up before a Service's address is translated to a pod's.
+    `route add ${SERVICE_CIDR} dev node`,
+    'route add unreachable default',
   ];
   for (const command of commands) await run(['ip', ...command.split(' ')]);
   await writeFile('/proc/sys/net/ipv4/ip_forward', '1\n');

@@ -52,7 +52,8 @@ export const installPackages = async (): Promise<void> => {
       `these programs are missing, and there is no apt-get to install them: ${names.join(', ')}`,
     );
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const apt = (...args: string[]): Promise<string> => run(['apt-get', '-qq', ...args], { env });
+  const options = ['-qq', '-o', 'DPkg::Lock::Timeout=300'];
+  const apt = (...args: string[]): Promise<string> => run(['apt-get', ...options, ...args], { env });
   await step(
     `installs ${names.join(', ')}`,
     async () => {

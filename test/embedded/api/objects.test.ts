@@ -139,7 +139,7 @@ t.test('names: generated, invalid, taken, elsewhere', async (t) => {
       'other version',
       { ...configMap('x'), apiVersion: 'v2' },
       400,
-      'the API version in the data (v2) does not match the expected API version (v1)',
+      'ConfigMap in version "v2" cannot be handled as a ConfigMap: no kind "ConfigMap" is registered for version "v2" in scheme "pkg/runtime/scheme.go:111"',
     ],
   ];
   await api.ok('POST', CONFIG_MAPS, configMap('one'));

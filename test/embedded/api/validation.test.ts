@@ -284,7 +284,10 @@ t.test('other kinds', async (t) => {
     },
   );
   await refused(t, SERVICES, 'address', service({ clusterIP: '1.2.3.4', ports: [{ port: 1 }] }), {
-    'spec.clusterIPs': ['FieldValueInvalid', /the provided IP \(1.2.3.4\) is not in the valid range/],
+    'spec.clusterIPs': [
+      'FieldValueInvalid',
+      /failed to allocate IP 1.2.3.4: the provided network does not match the current range/,
+    ],
   });
   await refused(
     t,
@@ -361,7 +364,7 @@ t.test('other kinds', async (t) => {
     code: 422,
     body: {
       message:
-        'Lease.coordination.k8s.io "l" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update',
+        'leases.coordination.k8s.io "l" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update',
     },
   });
 });
