@@ -133,6 +133,6 @@ export function defineFunction<
     item: definition.item as I,
     permissions: definition.permissions,
     aplite,
-    examples: definition.examples as readonly Example<Record<string, unknown>>[],
+    examples: definition.examples,
   });
 }

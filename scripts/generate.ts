@@ -1,13 +1,16 @@
 /**
- * Writes the generated files, all from the contracts: `npm run generate`. With `--check` it writes nothing, names each file
+ * Writes the generated files, from the contracts and the settings: `npm run generate`. With `--check` it writes nothing, names each file
  * that would change, and exits 1 when there is one.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { format, resolveConfig } from 'prettier';
 import { contractList } from '../schemas/index.js';
+import { describeSettings } from '../server/config.js';
 import { clientTypes } from './generators/client-types.js';
 import { functionsPage } from './generators/functions-page.js';
 import { rolesYaml } from './generators/roles.js';
+import { withSettings } from './generators/settings.js';
 
 interface Generated {
   readonly path: string;
@@ -15,10 +18,15 @@ interface Generated {
   render(current: string | undefined): string | Promise<string>;
 }
 
+/** As `npm run format` would leave it. */
+const markdown = async (text: string): Promise<string> =>
+  format(text, { ...(await resolveConfig('README.md')), parser: 'markdown' });
+
 const FILES: readonly Generated[] = [
   { path: 'client/src/functions.gen.ts', render: () => clientTypes(contractList) },
   { path: 'docs/functions.md', render: () => functionsPage(contractList) },
   { path: 'k8s-yamls/base/role.gen.yaml', render: () => rolesYaml(contractList) },
+  { path: 'README.md', render: async (page) => markdown(withSettings(page, describeSettings())) },
 ];
 
 const check = process.argv.includes('--check');

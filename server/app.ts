@@ -77,8 +77,10 @@ function parseJson(body: string): unknown {
 
 export function buildApp(config: Config, deps: AppDeps): FastifyInstance {
   const { kube, log } = deps;
+  // Fastify's own, smaller logger type: with pino's the app would not be the FastifyInstance that routes take.
+  const loggerInstance: FastifyBaseLogger = log;
   const app = Fastify({
-    loggerInstance: log as FastifyBaseLogger,
+    loggerInstance,
     bodyLimit: config.XI_BODY_LIMIT_BYTES,
     requestIdHeader: false,
     genReqId: (request) => {
@@ -130,9 +132,10 @@ export function buildApp(config: Config, deps: AppDeps): FastifyInstance {
   });
   app.setNotFoundHandler((request, reply) => sendProblem(reply, notFound(app, library, request, reply)));
   const allowedHosts = new Set(config.XI_ALLOWED_HOSTS.map((host) => host.toLowerCase()));
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
     checkOrigin(request.headers, allowedHosts);
+    done();
   });
 
   registerFunctions(app, {

@@ -42,7 +42,7 @@ export interface Condition {
   reason?: string;
   /** Why, in words for people. */
   message?: string;
-  /** When the status last changed. */
+  /** When the status last changed. RFC 3339. */
   changed_at?: string;
 }
 
@@ -74,7 +74,7 @@ export interface ContainerStatus {
   message?: string;
   /** How it ended, now or, when it was restarted, last. */
   exit_code?: number;
-  /** When it started. */
+  /** When it started. RFC 3339. */
   started_at?: string;
 }
 
@@ -119,7 +119,7 @@ export interface Deployment {
   revision?: number;
   /** The labels by which it knows its pods. */
   selector: Record<string, string>;
-  /** When it was created. */
+  /** When it was created. RFC 3339. */
   created_at?: string;
   /** Whether it is going. */
   deleting: boolean;
@@ -202,7 +202,7 @@ export interface Namespace {
   phase: string;
   /** Its labels. */
   labels: Record<string, string>;
-  /** When it was created. */
+  /** When it was created. RFC 3339. */
   created_at?: string;
 }
 
@@ -257,7 +257,7 @@ export interface Pod {
     /** Its name. */
     name: string;
   };
-  /** When it was created. */
+  /** When it was created. RFC 3339. */
   created_at?: string;
   /** Whether it is going. */
   deleting: boolean;
@@ -357,7 +357,7 @@ export interface ServerInfo {
   name: string;
   /** The server's version. */
   version: string;
-  /** When it started. */
+  /** When it started. RFC 3339. */
   started_at: string;
   /** The namespace of calls that name none. */
   default_namespace: string;

@@ -2,6 +2,6 @@
 export { createClient } from './client.js';
 export type { ChangeOptions, Client, ClientOptions, ReadOptions } from './client.js';
 export { XiError } from './error.js';
-export type { XiErrorCode } from './error.js';
+export type { ProblemLike, XiErrorCode } from './error.js';
 export type { Stream } from './stream.js';
 export * from './functions.gen.js';

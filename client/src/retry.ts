@@ -3,14 +3,14 @@ import { XiError } from './error.js';
 /** A server that asks for more patience than this gets its error reported instead. */
 const LONGEST_SECONDS = 10;
 
-/** How long to wait before a read is tried again; undefined when that is of no use. */
+/** How long to wait before a read that was tried so often is tried again; undefined when that is of no use. */
 export function retryDelayMs(error: unknown, tried: number): number | undefined {
   if (!(error instanceof XiError)) return undefined;
   if (error.code !== 'unreachable' && error.status !== 429 && error.status !== 503) return undefined;
   const asked = error.retryAfterSeconds;
   if (asked !== undefined) return asked > LONGEST_SECONDS ? undefined : asked * 1000;
   // Half of the delay is random, so that clients that failed together do not come back together.
-  return 200 * 2 ** tried * (0.5 + Math.random() / 2);
+  return 100 * 2 ** tried * (0.5 + Math.random() / 2);
 }
 
 /** Waits, or rejects with the signal's reason. */

@@ -23,14 +23,14 @@ type Line<Item, Result> =
 
 export interface Source {
   /** Sends the request and answers its body; called once, when the stream is first read. */
-  open(signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
+  open(signal: AbortSignal): Promise<ReadableStream<Uint8Array> | null>;
+  /** The error of a body that ends too early. */
+  cut(why: string, cause?: unknown): XiError;
   /** The caller's: its reason is what they get when it fires. */
   readonly signal: AbortSignal | undefined;
-  /** Whether a call that is cut may have changed something. */
-  readonly changes: boolean;
 }
 
-export function createStream<Item, Result>({ open, signal, changes }: Source): Stream<Item, Result> {
+export function createStream<Item, Result>({ open, cut, signal }: Source): Stream<Item, Result> {
   const leaving = new AbortController();
   let settle!: (result: Result) => void;
   let fail!: (reason: unknown) => void;
@@ -41,64 +41,62 @@ export function createStream<Item, Result>({ open, signal, changes }: Source): S
   // Whoever loops meets the failure there; the result need not be asked for.
   result.catch(() => undefined);
 
-  const cut = (why: string, cause?: unknown): XiError =>
-    new XiError(
-      {
-        code: 'bad_gateway',
-        status: 502,
-        detail: `The stream was cut before its last line: ${why}.`,
-        ...(changes ? { outcome: 'unknown' } : {}),
-      },
-      cause,
-    );
+  /** Ends the request; of no effect when all is over. */
+  const leave = (): void => {
+    const left = new DOMException('The stream was left before its end.', 'AbortError');
+    fail(left);
+    leaving.abort(left);
+  };
 
   /** The items of a body of NDJSON, then its result. */
   async function* read(body: ReadableStream<Uint8Array>): AsyncGenerator<Item, Result, undefined> {
-    for await (const text of lines(body)) {
-      let line: Line<Item, Result>;
-      try {
-        line = JSON.parse(text) as Line<Item, Result>;
-      } catch (error) {
-        throw cut('it ends amid a line', error);
+    try {
+      for await (const text of lines(body)) {
+        const line = JSON.parse(text) as Line<Item, Result>;
+        if (line.type === 'item') yield line.item;
+        else if (line.type === 'result') return line.result;
+        else if (line.type === 'end') return undefined as Result;
+        else if (line.type === 'error') throw new XiError(line.error);
       }
-      if (line.type === 'item') yield line.item;
-      else if (line.type === 'result') return line.result;
-      else if (line.type === 'end') return undefined as Result;
-      else if (line.type === 'error') throw new XiError(line.error);
+    } catch (error) {
+      if (error instanceof XiError) throw error;
+      if (error instanceof SyntaxError) throw cut('it ends amid a line, or is no NDJSON', error);
+      throw cut('the connection broke', error);
     }
     throw cut('the connection ended');
   }
 
   async function* run(): AsyncGenerator<Item, void, undefined> {
     const abort = (): void => leaving.abort(signal?.reason);
-    let over = false;
     try {
-      signal?.throwIfAborted();
+      if (signal?.aborted === true) abort();
       signal?.addEventListener('abort', abort, { once: true });
-      settle(yield* read(await open(leaving.signal)));
-      over = true;
+      const body = await open(leaving.signal);
+      if (body === null) throw cut('it is empty');
+      settle(yield* read(body));
     } catch (error) {
-      over = true;
-      const seen: unknown = leaving.signal.aborted
-        ? leaving.signal.reason
-        : error instanceof XiError || signal?.aborted === true
-          ? error
-          : cut(error instanceof Error ? error.message : String(error), error);
+      const seen: unknown = leaving.signal.aborted ? leaving.signal.reason : error;
       fail(seen);
       throw seen;
     } finally {
       signal?.removeEventListener('abort', abort);
-      const left = new DOMException('The stream was left before its end.', 'AbortError');
-      if (!over) fail(left);
-      leaving.abort(left);
+      leave();
     }
   }
 
   let begun = false;
   const iterate = (): AsyncGenerator<Item, void, undefined> => {
-    if (begun) throw new TypeError('a stream can be looped over once');
+    if (begun)
+      throw new TypeError('a stream can be looped over once, and awaiting its result before is that once');
     begun = true;
-    return run();
+    const items = run();
+    const end = items.return.bind(items);
+    // A generator would first wait for the item that a pending `next` waits for.
+    items.return = (value) => {
+      leave();
+      return end(value);
+    };
+    return items;
   };
   const drain = async (): Promise<void> => {
     if (begun) return;

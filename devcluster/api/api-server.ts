@@ -14,7 +14,7 @@ import { createRegistry, timestamp } from './registry.js';
 import type { Registry } from './registry.js';
 import { parseResourcePath } from './requests.js';
 import { createResourceHandler } from './resource-handler.js';
-import type { ResourceCall } from './resource-handler.js';
+import type { ResourceCall } from './resource-call.js';
 import { createResources } from './resources.js';
 import { createSchema } from './schema.js';
 import { createShapes } from './shapes.js';
@@ -92,7 +92,12 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     const query = new URLSearchParams(cut < 0 ? '' : target.slice(cut + 1));
     if (discovery(pathname, request, response)) return;
     const path = parseResourcePath(pathname);
-    if (path === undefined) return notServed(response);
+    if (path === undefined) {
+      const [, root, group] = pathname.split('/');
+      if (group && ((root === 'apis' && discovery.servesGroup(group)) || root === 'api'))
+        throw noSuchResource();
+      return notServed(response);
+    }
     if (await review(path, request, response, query)) return;
     const resource = resources.find(path.group, path.version, path.plural);
     if (resource === undefined) {
@@ -105,7 +110,8 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     if (!(resource.subresources as readonly string[] | undefined)?.includes(sub)) throw noSuchResource();
     const own = subresources[sub];
     if (own !== undefined) return own(call);
-    if (request.method === 'POST' || request.method === 'DELETE') throw methodNotAllowed();
+    const allowed = sub === 'finalize' ? ['PUT'] : ['GET', 'PUT', 'PATCH'];
+    if (!allowed.includes(request.method ?? '')) throw methodNotAllowed();
     return handleResource(call);
   };
 

@@ -172,10 +172,7 @@ export function apply(
       const metadata = objectAt(result, 'metadata') ?? {};
       const { changed: now, removed } = compare(schema, shape, live, result);
       const lost = union(intersection(now, changed), removed);
-      const isSame =
-        before !== undefined &&
-        equal(before.fields as unknown as Json, fields as unknown as Json) &&
-        isEmpty(manageable(lost));
+      const isSame = before !== undefined && equal(before.fields, fields) && isEmpty(manageable(lost));
       writeEntries(metadata, [
         ...others.map((entry) => ({ ...entry, fields: difference(entry.fields, lost) })),
         {

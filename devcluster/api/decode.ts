@@ -166,7 +166,8 @@ export function decode(
       path.push(key);
       const read = any(field.type, item);
       path.pop();
-      if (mode === 'sparse' || field.zero !== 'dropped' || !isZero(read)) object[key] = read;
+      if (mode === 'sparse' || field.zero !== 'dropped' || !isZero(read))
+        object[key] = field.zero === 'shown' && isEmptyList(read) ? null : read;
     }
     if (mode !== 'sparse')
       for (const field of as.shown)
@@ -191,6 +192,9 @@ const isZero = (value: Json): boolean =>
   value === 0 ||
   value === false ||
   (Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0);
+
+/** Lists that are always shown are null when they are empty. */
+const isEmptyList = (value: Json): boolean => Array.isArray(value) && value.length === 0;
 
 function zero(type: Type): Json {
   switch (type.code) {

@@ -34,7 +34,7 @@ const VALUES: Readonly<Record<string, Readonly<Record<string, Value>>>> = {
   'core.v1.ProjectedVolumeSource': { defaultMode: 420 },
   'core.v1.DownwardAPIVolumeSource': { defaultMode: 420 },
   'core.v1.HostPathVolumeSource': { type: '' },
-  'core.v1.ServiceAccountTokenProjection': { expirationSeconds: 3607 },
+  'core.v1.ServiceAccountTokenProjection': { expirationSeconds: 3600 },
   'core.v1.ServiceSpec': { sessionAffinity: 'None', type: 'ClusterIP' },
   'core.v1.ServicePort': { protocol: 'TCP' },
   'core.v1.EndpointPort': { protocol: 'TCP' },
@@ -111,6 +111,16 @@ const FILLS: Readonly<Record<string, Fill>> = {
   },
   'core.v1.Volume': (volume) => {
     if (Object.keys(volume).length === 1 && volume.name !== undefined) volume.emptyDir = {};
+  },
+  // stringData is another way to write data, and is never read back.
+  'core.v1.Secret': (secret) => {
+    const text = objectAt(secret, 'stringData');
+    delete secret.stringData;
+    if (text === undefined) return;
+    const data = objectAt(secret, 'data') ?? {};
+    for (const [key, value] of Object.entries(text))
+      data[key] = Buffer.from(String(value)).toString('base64');
+    secret.data = data;
   },
   'core.v1.ServicePort': (port) => {
     if (port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '')

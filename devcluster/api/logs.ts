@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import type { LogQuery } from '../../kube/kube.js';
 import { badRequest, methodNotAllowed, unavailable } from './errors.js';
-import { namedObject } from './resource-handler.js';
-import type { ResourceHandler } from './resource-handler.js';
+import { namedObject } from './resource-call.js';
+import type { ResourceHandler } from './resource-call.js';
 import type { SubresourceDeps } from './subresources.js';
 
 /** How long a log that follows may wait for its first line before the answer begins. */
@@ -37,8 +37,8 @@ export const createLogHandler =
   async (call) => {
     if (call.request.method !== 'GET') throw methodNotAllowed();
     const at = namedObject(call);
-    registry.get(at);
     const query = parseLogQuery(call.query);
+    registry.get(at);
     const pods = runtime();
     if (pods === undefined)
       throw unavailable('the kubelet of the embedded cluster has not started yet: try again');

@@ -2,7 +2,7 @@
 import { compare, difference, isEmpty, union } from './field-sets.js';
 import type { FieldSet, Shape } from './field-sets.js';
 import { isObject, objectAt, objectsAt, stringAt } from './json.js';
-import type { Json, JsonObject } from './json.js';
+import type { JsonObject } from './json.js';
 import type { Schema } from './schema.js';
 
 export interface ManagedEntry {
@@ -63,7 +63,7 @@ export function writeEntries(metadata: JsonObject, entries: readonly ManagedEntr
       apiVersion,
       time,
       fieldsType: 'FieldsV1',
-      fieldsV1: fields as unknown as Json,
+      fieldsV1: fields,
       ...(subresource !== '' && { subresource }),
     }));
 }

@@ -52,17 +52,19 @@ const RULES = {
   ),
 } as const;
 
-const max = (length: number): string => `must be no more than ${length} bytes`;
+const max = (length: number, unit = 'bytes'): string => `must be no more than ${length} ${unit}`;
 
 const check =
-  (name: keyof typeof RULES, length: number) =>
+  (name: keyof typeof RULES, length: number, unit?: string) =>
   (text: string): string[] => [
-    ...(text.length > length ? [max(length)] : []),
+    ...(text.length > length ? [max(length, unit)] : []),
     ...(RULES[name].test.test(text) ? [] : [RULES[name].message]),
   ];
 
-export const labelErrors = check('label', 63);
-export const subdomainErrors = check('subdomain', 253);
+const plainLabelErrors = check('label', 63);
+export const labelErrors = (text: string): string[] =>
+  text.includes('.') && RULES.subdomain.test.test(text) ? ['must not contain dots'] : plainLabelErrors(text);
+export const subdomainErrors = check('subdomain', 253, 'characters');
 export const label1035Errors = check('label1035', 63);
 export const labelValueErrors = check('value', 63);
 
@@ -80,12 +82,12 @@ export function pathErrors(text: string): string[] {
 }
 
 /** Keys of labels and annotations, finalizers: an optional subdomain, a slash, a name. */
-export function labelKeyErrors(text: string): string[] {
+export function labelKeyErrors(text: string, what = 'a qualified name'): string[] {
   const parts = text.split('/');
   const [first = '', second] = parts;
   if (parts.length > 2)
     return [
-      `a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (${egs(['MyName', 'my.name', '123-abc'])}regex used for validation is '${QUALIFIED}') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+      `${what} must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (${egs(['MyName', 'my.name', '123-abc'])}regex used for validation is '${QUALIFIED}') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
     ];
   const errors: string[] = [];
   if (second !== undefined) {

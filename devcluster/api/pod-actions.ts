@@ -5,8 +5,8 @@ import { objectAt, objectsAt, stringAt } from './json.js';
 import type { JsonObject } from './json.js';
 import { timestamp } from './registry.js';
 import { parseDeleteOptions, parseWriteQuery, readBody } from './requests.js';
-import { namedObject, userAgent } from './resource-handler.js';
-import type { ResourceCall, ResourceHandler } from './resource-handler.js';
+import { namedObject, userAgent } from './resource-call.js';
+import type { ResourceCall, ResourceHandler } from './resource-call.js';
 import type { SubresourceDeps } from './subresources.js';
 import { decodeBody } from './write-body.js';
 

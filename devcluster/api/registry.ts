@@ -3,10 +3,11 @@
  * synchronous step, so that nothing comes between a read and the write that follows it.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
+import { contentChanged, isGone, keep, markDeleted, metadataOf } from './deletion.js';
 import { alreadyExists, ApiError, badRequest, conflict, invalid, MODIFIED, notFound } from './errors.js';
 import { invalidValue } from './field-errors.js';
 import { equal, numberAt, objectAt, stringAt, stringsAt } from './json.js';
-import type { Json, JsonObject } from './json.js';
+import type { JsonObject } from './json.js';
 import { validateMetadata, validateMetadataUpdate } from './validation/metadata.js';
 import type { ApiResource, Resources } from './resources.js';
 import { createStorage, keyOf, toObject } from './storage.js';
@@ -53,19 +54,9 @@ export interface Registry {
   delete(at: At, request: DeleteRequest): { object: JsonObject; gone: boolean };
 }
 
-const FOREGROUND = 'foregroundDeletion';
-const ORPHAN = 'orphan';
 const SUFFIX = 'bcdfghjklmnpqrstvwxz2456789';
 
 export const timestamp = (): string => new Date().toISOString().slice(0, 19) + 'Z';
-
-const metadataOf = (object: JsonObject): JsonObject => {
-  const found = objectAt(object, 'metadata');
-  if (found !== undefined) return found;
-  const made: JsonObject = {};
-  object.metadata = made;
-  return made;
-};
 
 function generatedName(prefix: string): string {
   const bytes = randomBytes(5);
@@ -261,34 +252,13 @@ export function createRegistry({
         );
       strategy.checkDelete?.(object);
 
-      const before = stringsAt(metadata, 'finalizers');
-      let finalizers = before;
-      if (propagationPolicy !== undefined) {
-        finalizers = before.filter((item) => item !== FOREGROUND && item !== ORPHAN);
-        if (propagationPolicy === 'Foreground') finalizers = [...finalizers, FOREGROUND];
-        if (propagationPolicy === 'Orphan') finalizers = [...finalizers, ORPHAN];
-      }
-      setList(metadata, 'finalizers', finalizers);
-      const grace = strategy.graceSeconds?.(object, gracePeriodSeconds);
-      const wasGoing = metadata.deletionTimestamp !== undefined;
-      const oldGrace = numberAt(metadata, 'deletionGracePeriodSeconds') ?? 0;
-      if (!wasGoing) {
-        strategy.beginDelete?.(object);
-        const seconds = grace ?? 0;
-        metadata.deletionTimestamp = new Date(Date.now() + seconds * 1_000).toISOString().slice(0, 19) + 'Z';
-        metadata.deletionGracePeriodSeconds = seconds;
-        const generation = numberAt(metadata, 'generation');
-        if (generation !== undefined && generation > 0) metadata.generation = generation + 1;
-      } else if (grace !== undefined && gracePeriodSeconds !== undefined && grace < oldGrace) {
-        metadata.deletionTimestamp = new Date(Date.now() + grace * 1_000).toISOString().slice(0, 19) + 'Z';
-        metadata.deletionGracePeriodSeconds = grace;
-      }
+      const { wasGoing } = markDeleted(object, strategy, { propagationPolicy, gracePeriodSeconds });
       if (isGone(object, strategy)) {
         if (!wasGoing) {
           // An object that goes at once is shown as it was, without the marks of a deletion.
           delete metadata.deletionTimestamp;
           delete metadata.deletionGracePeriodSeconds;
-          keepOrDrop(metadata, stored);
+          keep(metadata, metadataOf(toObject(resource, stored)), 'generation');
         }
         if (!dryRun) {
           strategy.removed?.(object);
@@ -301,39 +271,4 @@ export function createRegistry({
     },
   };
   return registry;
-}
-
-/** Gives `target` the field as `source` has it, absence included. */
-function keep(target: JsonObject, source: JsonObject, key: string): void {
-  const value = source[key];
-  if (value === undefined) delete target[key];
-  else target[key] = value;
-}
-
-function keepOrDrop(metadata: JsonObject, stored: Stored): void {
-  const original = (JSON.parse(stored.item) as { metadata: JsonObject }).metadata;
-  keep(metadata, original, 'generation');
-}
-
-function setList(target: JsonObject, key: string, list: string[]): void {
-  if (list.length === 0) delete target[key];
-  else target[key] = list;
-}
-
-/** Whether anything but metadata and status differs. */
-function contentChanged(object: JsonObject, old: JsonObject): boolean {
-  const content = ({ metadata: _m, status: _s, kind: _k, apiVersion: _a, ...rest }: JsonObject): Json =>
-    rest as JsonObject;
-  return !equal(content(object), content(old));
-}
-
-/** Whether a deleted object has nothing left that keeps it. */
-function isGone(object: JsonObject, strategy: Strategy): boolean {
-  const metadata = metadataOf(object);
-  return (
-    metadata.deletionTimestamp !== undefined &&
-    stringsAt(metadata, 'finalizers').length === 0 &&
-    (numberAt(metadata, 'deletionGracePeriodSeconds') ?? 0) === 0 &&
-    strategy.holds?.(object) !== true
-  );
 }

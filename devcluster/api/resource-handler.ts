@@ -1,38 +1,40 @@
 /** Requests on the resources of the table: one function a verb. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { apply } from './apply.js';
 import { listJson, negotiate, objectJson, sendJson, warningHeaders } from './answers.js';
-import { decode } from './decode.js';
-import {
-  ApiError,
-  badRequest,
-  methodNotAllowed,
-  notFound,
-  noSuchResource,
-  unsupportedPatch,
-} from './errors.js';
+import { apply } from './apply.js';
+import { decode, DecodeError } from './decode.js';
+import { badRequest, methodNotAllowed, unsupportedPatch } from './errors.js';
 import { objectAt, stringAt } from './json.js';
 import type { JsonObject } from './json.js';
+import {
+  bodyKind,
+  checkIdentity,
+  include,
+  namedObject,
+  partOf,
+  requireNamespace,
+  userAgent,
+} from './resource-call.js';
+import type { ResourceCall, ResourceHandler } from './resource-call.js';
 
 import type { Lister } from './lists.js';
 import { timestamp } from './registry.js';
 import type { At, Registry } from './registry.js';
+import { parseObject } from './body-text.js';
 import {
   mediaType,
   parseDeleteOptions,
   parseListQuery,
-  parseObject,
   parseWriteQuery,
   readBody,
   readText,
 } from './requests.js';
-import type { ListQuery, ResourcePath } from './requests.js';
+import type { ListQuery } from './requests.js';
 import type { ApiResource } from './resources.js';
 import type { Schema } from './schema.js';
 import type { Shapes } from './shapes.js';
 import { keyOf } from './storage.js';
 import type { Stored } from './storage.js';
-import type { IncludeObject } from './tables.js';
 import { watch } from './watch.js';
 import {
   APPLY_TYPE,
@@ -42,7 +44,7 @@ import {
   preparePatch,
   readConfiguration,
 } from './write-body.js';
-import type { BodyKind, PatchType, Strictness } from './write-body.js';
+import type { PatchType, Strictness } from './write-body.js';
 
 export interface HandlerDeps {
   readonly schema: Schema;
@@ -53,82 +55,6 @@ export interface HandlerDeps {
   /** Called with the function that ends each watch that begins. */
   readonly onWatch: (end: () => void, response: ServerResponse) => void;
 }
-
-/** One request on one resource. */
-export interface ResourceCall {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly resource: ApiResource;
-  readonly path: ResourcePath;
-  readonly query: URLSearchParams;
-}
-
-export const bodyKind = (schema: Schema, resource: ApiResource): BodyKind => ({
-  group: resource.group,
-  version: resource.version,
-  apiVersion: resource.apiVersion,
-  kind: resource.kind,
-  struct: schema.structOf(resource.group, resource.version, resource.kind),
-});
-
-export const userAgent = (request: IncomingMessage): string => request.headers['user-agent'] ?? '';
-
-/** The object that a call names; 404 where the path lacks the namespace of a namespaced kind. */
-export function namedObject({ resource, path }: ResourceCall): At {
-  if (path.name === undefined || resource.namespaced !== (path.namespace !== undefined))
-    throw noSuchResource();
-  return { resource, namespace: path.namespace ?? '', name: path.name };
-}
-
-/** Throws when the namespace of a new object is missing or goes. */
-export function requireNamespace(
-  registry: Registry,
-  resource: ApiResource,
-  namespace: string,
-  name: string,
-): void {
-  if (!resource.namespaced) return;
-  const namespaces = registry.resources.find('', 'v1', 'namespaces');
-  if (namespaces === undefined) return;
-  const stored = registry.storage(namespaces).get(namespace);
-  if (stored === undefined) throw notFound(namespaces, namespace);
-  if (stored.fields['status.phase'] === 'Terminating')
-    throw new ApiError({
-      code: 403,
-      reason: 'Forbidden',
-      message: `${resource.groupResource} "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
-      details: {
-        name,
-        ...(resource.group !== '' && { group: resource.group }),
-        kind: resource.plural,
-        causes: [
-          {
-            reason: 'NamespaceTerminating',
-            message: `namespace ${namespace} is being terminated`,
-            field: 'metadata.namespace',
-          },
-        ],
-      },
-    });
-}
-
-/** Checks that a body is about the object that the path names. */
-export function checkIdentity(object: JsonObject, { namespace, name, resource }: At): void {
-  const ownName = stringAt(object, 'metadata', 'name') ?? '';
-  const ownNamespace = stringAt(object, 'metadata', 'namespace') ?? '';
-  if (ownName === '')
-    throw badRequest(
-      `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
-    );
-  if (ownName !== name)
-    throw badRequest(`the name of the object (${ownName}) does not match the name on the URL (${name})`);
-  if (resource.namespaced && ownNamespace !== '' && ownNamespace !== namespace)
-    throw badRequest(
-      `the namespace of the object (${ownNamespace}) does not match the namespace on the request (${namespace})`,
-    );
-}
-
-export type ResourceHandler = (call: ResourceCall) => Promise<void>;
 
 export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
   const { schema, shapes, registry, lister } = deps;
@@ -314,9 +240,6 @@ export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
   };
 }
 
-const partOf = ({ path }: ResourceCall): 'main' | 'status' | 'finalize' =>
-  path.subresource === 'status' || path.subresource === 'finalize' ? path.subresource : 'main';
-
 function checked(object: JsonObject, at: At): JsonObject {
   checkIdentity(object, at);
   return object;
@@ -325,13 +248,12 @@ function checked(object: JsonObject, at: At): JsonObject {
 async function deleteBody(request: IncomingMessage, schema: Schema): Promise<JsonObject> {
   const text = await readBody(request, schema, 'meta.v1.DeleteOptions');
   if (text === '') return {};
-  return parseObject(text, 'DeleteOptions');
-}
-
-export function include(query: URLSearchParams): IncludeObject {
-  const value = query.get('includeObject') ?? 'Metadata';
-  if (value === 'None' || value === 'Metadata' || value === 'Object') return value;
-  throw badRequest(`unrecognized includeObject value: ${JSON.stringify(value)}`);
+  try {
+    return decode(schema, 'meta.v1.DeleteOptions', parseObject(text, 'DeleteOptions'), 'sparse').object;
+  } catch (error) {
+    if (error instanceof DecodeError) throw badRequest(error.message);
+    throw error;
+  }
 }
 
 const deletedStatus = ({ resource, name }: At, object: JsonObject): JsonObject => ({

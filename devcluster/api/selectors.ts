@@ -1,5 +1,6 @@
 /** Label and field selectors: parsing and matching. */
-import { ApiError, badRequest } from './errors.js';
+import type { ApiError } from './errors.js';
+import { badRequest } from './errors.js';
 import { labelKeyErrors, labelValueErrors } from './names.js';
 
 export type Labels = Readonly<Record<string, string>>;

@@ -76,7 +76,7 @@ export const keyOf = (resource: ApiResource, namespace: string, name: string): s
   resource.namespaced ? `${namespace}/${name}` : name;
 
 /** How many changes of a resource a watch can look back on. */
-const HISTORY = 10_000;
+const HISTORY = 5_000;
 
 export function createStorage(resource: ApiResource, clock: Clock, history = HISTORY): Storage {
   const byKey = new Map<string, Stored>();
@@ -106,7 +106,7 @@ export function createStorage(resource: ApiResource, clock: Clock, history = HIS
   };
   const record = (change: Change): void => {
     changes.push(change);
-    if (changes.length >= history * 2) {
+    if (changes.length >= history * 1.25) {
       const dropped = changes.length - history;
       oldest = (changes[dropped - 1] as Change).stored.version;
       changes = changes.slice(dropped);

@@ -18,16 +18,6 @@ import {
   validateStatefulSet,
 } from './validation/workloads.js';
 
-/** stringData is another way to write data, and is never read back. */
-const foldStringData = (secret: JsonObject): void => {
-  const text = objectAt(secret, 'stringData');
-  delete secret.stringData;
-  if (text === undefined) return;
-  const data = objectAt(secret, 'data') ?? {};
-  for (const [key, value] of Object.entries(text)) data[key] = Buffer.from(String(value)).toString('base64');
-  secret.data = data;
-};
-
 /** A Job's pods carry its uid, so that no two Jobs share pods. */
 const labelJob = (job: JsonObject): void => {
   const spec = objectAt(job, 'spec');
@@ -81,7 +71,7 @@ export const createStrategies = (): ReadonlyMap<string, Strategy> =>
     ['pods', podStrategy],
     ['services', createServiceStrategy()],
     ['configmaps', { validate: validateConfigMap }],
-    ['secrets', { prepareCreate: foldStringData, prepareUpdate: foldStringData, validate: validateSecret }],
+    ['secrets', { validate: validateSecret }],
     // A node says what it is when it registers.
     ['nodes', { initialStatus: (node) => objectAt(node, 'status') ?? {} }],
     ['persistentvolumeclaims', { initialStatus: () => ({ phase: 'Pending' }), validate: validateClaim }],

@@ -1,7 +1,7 @@
 /** Subresources that are not the object itself: log, scale, binding, eviction. */
 import type { Registry } from './registry.js';
 import type { PodRuntime } from './pod-runtime.js';
-import type { ResourceHandler } from './resource-handler.js';
+import type { ResourceHandler } from './resource-call.js';
 import type { Schema } from './schema.js';
 import { createLogHandler } from './logs.js';
 import { createBindingHandler, createEvictionHandler } from './pod-actions.js';

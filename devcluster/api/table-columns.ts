@@ -1,9 +1,32 @@
 /** The columns of each kind and how their cells are made. */
 import { at, numberAt, objectAt, objectsAt, stringAt, stringsAt } from './json.js';
-import type { Json, JsonObject } from './json.js';
+import type { JsonObject } from './json.js';
 import { selectorText } from './scale.js';
-import type { Stored } from './storage.js';
-import { age, duration } from './table-cells.js';
+import {
+  age,
+  NONE,
+  roleOf,
+  SLICE_ENDPOINTS,
+  SLICE_PORTS,
+  claimStatus,
+  eventSource,
+  eventTarget,
+  firstSeen,
+  jobCompletions,
+  jobDuration,
+  jobStatus,
+  lastSeen,
+  modes,
+  nodeAddress,
+  nodeInfo,
+  nodeRoles,
+  nodeStatus,
+  ofReady,
+  serviceAddress,
+  servicePorts,
+  subsets,
+} from './table-cells.js';
+import type { Cell } from './table-cells.js';
 import { podCells } from './table-pods.js';
 
 export interface Column {
@@ -13,12 +36,9 @@ export interface Column {
   readonly format?: string;
   /** 1 for columns of the wide output. */
   readonly priority?: number;
-  readonly cell: (object: JsonObject, stored: Stored) => Json | undefined;
+  readonly cell: Cell;
 }
 
-type Cell = Column['cell'];
-
-const NONE = '<none>';
 const text = (name: string, cell: Cell, priority = 0): Column => ({ name, cell, priority });
 const count = (name: string, ...path: string[]): Column => ({
   name,
@@ -53,140 +73,6 @@ const workload = (template: string[], selector: string[]): Column[] => {
   ];
 };
 const WORKLOAD = workload(['spec', 'template'], ['spec', 'selector']);
-
-const condition = (object: JsonObject, type: string): JsonObject | undefined =>
-  objectsAt(object, 'status', 'conditions').find((item) => item.type === type);
-
-const jobStatus: Cell = (job) => {
-  for (const [type, shown] of [
-    ['Complete', 'Complete'],
-    ['Failed', 'Failed'],
-  ] as const)
-    if (condition(job, type)?.status === 'True') return shown;
-  if (stringAt(job, 'metadata', 'deletionTimestamp')) return 'Terminating';
-  return condition(job, 'Suspended')?.status === 'True' ? 'Suspended' : 'Running';
-};
-const jobCompletions: Cell = (job) => {
-  const succeeded = numberAt(job, 'status', 'succeeded') ?? 0;
-  const completions = numberAt(job, 'spec', 'completions');
-  const parallelism = numberAt(job, 'spec', 'parallelism') ?? 0;
-  if (completions !== undefined) return `${succeeded}/${completions}`;
-  return parallelism > 1 ? `${succeeded}/1 of ${parallelism}` : `${succeeded}/1`;
-};
-const jobDuration: Cell = (job) => {
-  const start = stringAt(job, 'status', 'startTime');
-  const end = stringAt(job, 'status', 'completionTime');
-  if (start === undefined) return '';
-  return duration(((end === undefined ? Date.now() : Date.parse(end)) - Date.parse(start)) / 1_000);
-};
-
-const servicePorts: Cell = (service) =>
-  objectsAt(service, 'spec', 'ports')
-    .map(({ port, nodePort, protocol }) =>
-      nodePort
-        ? `${String(port)}:${String(nodePort)}/${String(protocol)}`
-        : `${String(port)}/${String(protocol)}`,
-    )
-    .join(',') || NONE;
-const serviceAddress: Cell = (service) => {
-  const own = stringsAt(service, 'spec', 'externalIPs');
-  switch (stringAt(service, 'spec', 'type')) {
-    case 'ExternalName':
-      return stringAt(service, 'spec', 'externalName') ?? '';
-    case 'LoadBalancer': {
-      const given = objectsAt(service, 'status', 'loadBalancer', 'ingress').map(({ ip, hostname }) =>
-        String(ip ?? hostname),
-      );
-      return [...given, ...own].join(',') || '<pending>';
-    }
-    default:
-      return own.join(',') || NONE;
-  }
-};
-
-const nodeStatus: Cell = (node) => {
-  const ready = condition(node, 'Ready');
-  const status = ready === undefined ? 'Unknown' : ready.status === 'True' ? 'Ready' : 'NotReady';
-  return at(node, 'spec', 'unschedulable') === true ? `${status},SchedulingDisabled` : status;
-};
-const ROLE = 'node-role.kubernetes.io/';
-const nodeRoles: Cell = (node) =>
-  Object.keys(objectAt(node, 'metadata', 'labels') ?? {})
-    .filter((key) => key.startsWith(ROLE))
-    .map((key) => key.slice(ROLE.length))
-    .sort()
-    .join(',') || NONE;
-const nodeAddress =
-  (type: string): Cell =>
-  (node) =>
-    stringAt(
-      objectsAt(node, 'status', 'addresses').find((item) => item.type === type),
-      'address',
-    ) ?? NONE;
-const nodeInfo =
-  (key: string): Cell =>
-  (node) =>
-    stringAt(node, 'status', 'nodeInfo', key) ?? '<unknown>';
-
-const firstSeen: Cell = (event) => age(event.firstTimestamp ?? event.eventTime);
-const lastSeen: Cell = (event) =>
-  age(
-    at(event, 'series', 'lastObservedTime') ?? event.lastTimestamp ?? event.firstTimestamp ?? event.eventTime,
-  );
-const eventTarget: Cell = (event) => {
-  const kind = (stringAt(event, 'involvedObject', 'kind') ?? '').toLowerCase();
-  const name = stringAt(event, 'involvedObject', 'name') ?? '';
-  return name === '' ? kind : `${kind}/${name}`;
-};
-const eventSource: Cell = (event) =>
-  [
-    stringAt(event, 'source', 'component') || stringAt(event, 'reportingComponent'),
-    stringAt(event, 'source', 'host') || stringAt(event, 'reportingInstance'),
-  ]
-    .filter((part) => part !== undefined && part !== '')
-    .join(', ');
-
-const MODES: Readonly<Record<string, string>> = {
-  ReadWriteOnce: 'RWO',
-  ReadOnlyMany: 'ROX',
-  ReadWriteMany: 'RWX',
-  ReadWriteOncePod: 'RWOP',
-};
-const modes =
-  (...path: string[]): Cell =>
-  (object) =>
-    stringsAt(object, ...path)
-      .map((mode) => MODES[mode] ?? mode)
-      .join(',');
-
-const claimStatus: Cell = (claim) =>
-  stringAt(claim, 'metadata', 'deletionTimestamp')
-    ? 'Terminating'
-    : (stringAt(claim, 'status', 'phase') ?? '');
-
-const subsets: Cell = (endpoints) =>
-  objectsAt(endpoints, 'subsets')
-    .flatMap((subset) =>
-      objectsAt(subset, 'addresses').flatMap(({ ip }) => {
-        const ports = objectsAt(subset, 'ports');
-        return ports.length === 0 ? [String(ip)] : ports.map(({ port }) => `${String(ip)}:${String(port)}`);
-      }),
-    )
-    .join(',') || NONE;
-
-const ofReady =
-  (ready: string, desired: string): Cell =>
-  (object) =>
-    `${numberAt(object, 'status', ready) ?? 0}/${numberAt(object, 'spec', desired) ?? 0}`;
-
-const SLICE_ENDPOINTS: Cell = (slice) =>
-  objectsAt(slice, 'endpoints')
-    .flatMap((endpoint) => stringsAt(endpoint, 'addresses'))
-    .join(',') || '<unset>';
-const SLICE_PORTS: Cell = (slice) =>
-  objectsAt(slice, 'ports')
-    .map(({ port }) => String(port))
-    .join(',') || '<unset>';
 
 const POD_COLUMNS: Column[] = (['ready', 'status', 'restarts'] as const).map((key) =>
   text(key[0]?.toUpperCase() + key.slice(1), (pod) => podCells(pod)[key]),
@@ -343,6 +229,38 @@ export const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
     AGE,
     { ...string('VolumeMode', 'spec', 'volumeMode'), priority: 1 },
   ],
+  'storageclasses.storage.k8s.io': [
+    NAME,
+    string('Provisioner', 'provisioner'),
+    string('ReclaimPolicy', 'reclaimPolicy'),
+    string('VolumeBindingMode', 'volumeBindingMode'),
+    text('AllowVolumeExpansion', (object) => object.allowVolumeExpansion === true),
+    AGE,
+  ],
+  'ingresses.networking.k8s.io': [
+    NAME,
+    text('Class', (object) => stringAt(object, 'spec', 'ingressClassName') ?? NONE),
+    text('Hosts', (object) => {
+      const hosts = objectsAt(object, 'spec', 'rules').flatMap(({ host }) =>
+        typeof host === 'string' ? [host] : [],
+      );
+      return hosts.join(',') || '*';
+    }),
+    text('Address', (object) =>
+      objectsAt(object, 'status', 'loadBalancer', 'ingress')
+        .map(({ ip, hostname }) => String(ip ?? hostname))
+        .join(','),
+    ),
+    text('Ports', (object) => (objectsAt(object, 'spec', 'tls').length > 0 ? '80, 443' : '80')),
+    AGE,
+  ],
+  'poddisruptionbudgets.policy': [
+    NAME,
+    text('Min Available', (object) => String(at(object, 'spec', 'minAvailable') ?? 'N/A')),
+    text('Max Unavailable', (object) => String(at(object, 'spec', 'maxUnavailable') ?? 'N/A')),
+    count('Allowed Disruptions', 'status', 'disruptionsAllowed'),
+    AGE,
+  ],
   'leases.coordination.k8s.io': [NAME, string('Holder', 'spec', 'holderIdentity'), AGE],
   'networkpolicies.networking.k8s.io': [
     NAME,
@@ -363,7 +281,3 @@ export const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
     AGE,
   ],
 };
-
-function roleOf(binding: JsonObject): string {
-  return `${stringAt(binding, 'roleRef', 'kind') ?? ''}/${stringAt(binding, 'roleRef', 'name') ?? ''}`;
-}

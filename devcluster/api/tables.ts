@@ -13,7 +13,7 @@ const GENERIC: readonly Column[] = [
   {
     name: 'Created At',
     type: 'date',
-    cell: (object) => (object.metadata as JsonObject).creationTimestamp as string,
+    cell: (object) => (object.metadata as JsonObject).creationTimestamp,
   },
 ];
 

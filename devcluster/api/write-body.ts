@@ -7,7 +7,7 @@ import type { Json, JsonObject } from './json.js';
 import { jsonPatch, mergePatch, PatchError } from './patch-json.js';
 import type { JsonPatchOperation } from './patch-json.js';
 import { goText, strategicPatch } from './patch-strategic.js';
-import { parseJson, parseObject } from './requests.js';
+import { parseJson, parseObject } from './body-text.js';
 import type { FieldValidation } from './requests.js';
 import type { Schema } from './schema.js';
 

@@ -144,7 +144,7 @@ export const deployments = {
     const object: Deployment = {
       apiVersion: 'apps/v1',
       kind: 'Deployment',
-      metadata: defined({ name, namespace, labels: all, annotations }) as NonNullable<Deployment['metadata']>,
+      metadata: defined({ name, namespace, labels: all, annotations }),
       spec: { replicas, selector: { matchLabels: { app } }, template: podTemplate(workload, all) },
     };
     const created = await deps.kube.create(DEPLOYMENTS, namespace, object, {

@@ -1,4 +1,5 @@
 /** Following objects as they change, for functions that wait or stream. */
+import type { AppError } from '../errors.js';
 import type { Call } from '../library/implementation.js';
 import type { Deps, KubeObject, Resource } from '../ports.js';
 
@@ -13,14 +14,14 @@ export interface Source<T extends KubeObject> {
 export interface Flag {
   raise(): void;
   /** Makes the present and every later wait fail. */
-  fail(error: unknown): void;
+  fail(error: Error): void;
   raised(): Promise<void>;
 }
 
 export function createFlag(): Flag {
   let up = false;
-  let failed: { error: unknown } | undefined;
-  let waiting: { resolve: () => void; reject: (error: unknown) => void } | undefined;
+  let failed: { error: Error } | undefined;
+  let waiting: { resolve: () => void; reject: (error: Error) => void } | undefined;
   return {
     raise() {
       up = true;
@@ -32,7 +33,7 @@ export function createFlag(): Flag {
     },
     raised: () =>
       new Promise<void>((resolve, reject) => {
-        if (failed !== undefined) return reject(failed.error as Error);
+        if (failed !== undefined) return reject(failed.error);
         const done = (): void => {
           up = false;
           waiting = undefined;
@@ -67,7 +68,7 @@ export function observe<A extends KubeObject, B extends KubeObject>(
   second: Source<B> | undefined,
 ): Observation<A, B> {
   const flag = createFlag();
-  const abort = (): void => flag.fail(call.signal.reason);
+  const abort = (): void => flag.fail(call.signal.reason as AppError);
   if (call.signal.aborted) abort();
   else call.signal.addEventListener('abort', abort, { once: true });
   const follow = <T extends KubeObject>(source: Source<T>) =>
@@ -76,7 +77,7 @@ export function observe<A extends KubeObject, B extends KubeObject>(
       onChange: () => flag.raise(),
       // An API server that is away may come back before the deadline; a refusal stays one.
       onError: (error) => {
-        if (isRefusal(error)) flag.fail(error);
+        if (error instanceof Error && isRefusal(error)) flag.fail(error);
       },
     });
   const one = follow(first);

@@ -3,12 +3,13 @@ import type { Static } from '@sinclair/typebox';
 import type { LogItem } from '../../schemas/pods.js';
 import { AppError, invalidParams } from '../errors.js';
 import { isStatus } from '../kube-errors.js';
-import type { Call, Filled, Implementations, Progress } from '../library/implementation.js';
+import type { Batch, Call, Filled, Implementations, Progress } from '../library/implementation.js';
 import { DEPLOYMENTS, PODS } from '../ports.js';
 import type { Deps, LogQuery, Pod } from '../ports.js';
 import type { Contracts } from '../../schemas/index.js';
 import { createChannel } from './channel.js';
-import { logLines } from './log-lines.js';
+import { encodeLines } from './log-json.js';
+import { lineBlocks, linesOf } from './log-lines.js';
 import { observe } from './observe.js';
 import type { Source } from './observe.js';
 import { selectorText } from './selector.js';
@@ -82,7 +83,7 @@ interface OneLog {
 }
 
 /** One container's log as items, first `opened`. */
-async function* readLog(deps: Deps, call: Call, params: Params, log: OneLog): AsyncGenerator<LogItem[]> {
+async function* readLog(deps: Deps, call: Call, params: Params, log: OneLog): AsyncGenerator<Batch<LogItem>> {
   const { pod, container, namespace } = log;
   const query: LogQuery = {
     container,
@@ -94,27 +95,43 @@ async function* readLog(deps: Deps, call: Call, params: Params, log: OneLog): As
     sinceTime: params.since_time,
     limitBytes: params.limit_bytes,
   };
-  const batches = logLines(deps.kube.logs({ namespace, name: pod }, query, call.io()));
+  const blocks = lineBlocks(deps.kube.logs({ namespace, name: pod }, query, call.io()));
   // A followed log may be silent for long; any other answers or fails at once, and a failure keeps its own status.
-  const first = params.follow ? undefined : await batches.next();
+  const first = params.follow ? undefined : await blocks.next();
   yield [{ pod, container, event: 'opened' }];
-  const items = (lines: string[]) => lines.map((line) => logItem(pod, container, line, params.timestamps));
-  if (first?.done === false) yield items(first.value);
-  for await (const lines of batches) yield items(lines);
+  const items = params.timestamps ? stampedItems : plainItems;
+  if (first?.done === false) yield items(log, first.value);
+  for await (const block of blocks) yield items(log, block);
 }
 
-function logItem(pod: string, container: string, line: string, timestamps: boolean): LogItem {
-  const space = timestamps ? line.indexOf(' ') : -1;
-  if (space < 0) return { pod, container, line };
-  return { pod, container, line: line.slice(space + 1), time: line.slice(0, space) };
-}
+/** Lines that are items as they stand. */
+const plainItems = ({ pod, container }: OneLog, block: Buffer): Batch<LogItem> => ({
+  *[Symbol.iterator]() {
+    for (const line of linesOf(block)) yield { pod, container, line };
+  },
+  encode: (before, after) =>
+    encodeLines(
+      block,
+      `${before}{"pod":${JSON.stringify(pod)},"container":${JSON.stringify(container)},"line":`,
+      `}${after}`,
+    ),
+});
+
+/** Lines that begin with the time at which they were written. */
+const stampedItems = ({ pod, container }: OneLog, block: Buffer): Batch<LogItem> =>
+  linesOf(block).map((line) => {
+    const space = line.indexOf(' ');
+    return space < 0
+      ? { pod, container, line }
+      : { pod, container, line: line.slice(space + 1), time: line.slice(0, space) };
+  });
 
 /** What the API server says about one log that it does not have (yet): its text; undefined for other failures. */
 const notThere = (error: unknown): string | undefined =>
   isStatus(error, 400) || isStatus(error, 404) ? (error as Error).message : undefined;
 
 /** What is there now, log after log. */
-async function* readAll(deps: Deps, call: Call, params: Params, pods: Pod[]): AsyncGenerator<LogItem[]> {
+async function* readAll(deps: Deps, call: Call, params: Params, pods: Pod[]): AsyncGenerator<Batch<LogItem>> {
   const logs = pods.flatMap((pod) => {
     const { name = '', namespace = '' } = pod.metadata ?? {};
     return containersOf(pod, params).map((container) => ({ pod: name, namespace, container }));
@@ -158,12 +175,12 @@ async function* followAll(
   outer: Call,
   params: Params,
   source: Source<Pod>,
-): AsyncGenerator<LogItem[]> {
+): AsyncGenerator<Batch<LogItem>> {
   // Fires also when the consumer just goes, so that no log stays open behind it.
   const gone = new AbortController();
   const signal = AbortSignal.any([outer.signal, gone.signal]);
   const call: Call = { ...outer, signal, io: () => ({ ...outer.io(), signal }) };
-  const channel = createChannel<LogItem[]>();
+  const channel = createChannel<Batch<LogItem>>();
   const watching = observe(deps, call, source, undefined);
   const opened = new Set<string>();
   const waiting = new Set<string>();

@@ -84,7 +84,7 @@ function probe(given: Static<typeof Probe> | undefined): ports.Probe | undefined
     timeoutSeconds: given.timeout_seconds,
     successThreshold: given.success_threshold,
     failureThreshold: given.failure_threshold,
-  }) as ports.Probe;
+  });
 }
 
 function volumeSource({ empty_dir, config_map, secret, claim }: Static<typeof Volume>) {
@@ -122,5 +122,5 @@ export function podTemplate(params: WorkloadParams, labels: Record<string, strin
       imagePullSecrets: params.image_pull_secrets?.map((name) => ({ name })),
       nodeSelector: params.node_selector,
     }),
-  } as ports.PodTemplateSpec;
+  };
 }

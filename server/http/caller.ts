@@ -3,17 +3,19 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../errors.js';
 import type { CallOptions } from '../library/library.js';
 import type { Caller } from '../library/implementation.js';
+import { Ender } from '../library/signals.js';
+import type { Ending } from '../library/signals.js';
 
 /** Why a call ends whose client left; nobody reads it but the audit. */
 export const callerLeft = (): AppError => new AppError('overloaded', 'The caller left.');
 
 /** Fires when the client leaves before the answer is complete. */
-export function callerSignal(reply: FastifyReply): AbortSignal {
-  const controller = new AbortController();
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) controller.abort(callerLeft());
+export function callerSignal({ raw }: FastifyReply): Ending {
+  const ender = new Ender();
+  raw.once('close', () => {
+    if (!raw.writableFinished) ender.abort(callerLeft());
   });
-  return controller.signal;
+  return ender;
 }
 
 const MAX_TIMEOUT_SECONDS = 86_400;

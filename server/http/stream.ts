@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
 import { AppError, asAppError, toProblem } from '../errors.js';
-import type { Progress } from '../library/implementation.js';
+import type { Batch, Progress } from '../library/implementation.js';
 import { callerLeft } from './caller.js';
 
 export interface StreamOptions {
@@ -20,7 +20,6 @@ const GRACE_MS = 1_000;
 const TYPES = { ndjson: 'application/x-ndjson', sse: 'text/event-stream' } as const;
 
 type Line =
-  | { type: 'item'; item: unknown }
   | { type: 'heartbeat' }
   | { type: 'result'; result: unknown }
   | { type: 'end' }
@@ -30,6 +29,20 @@ const encode = {
   ndjson: (line: Line) => `${JSON.stringify(line)}\n`,
   sse: (line: Line) => `event: ${line.type}\ndata: ${JSON.stringify(line)}\n\n`,
 };
+
+/** What stands around an item's JSON. */
+const AROUND = {
+  ndjson: ['{"type":"item","item":', '}\n'],
+  sse: ['event: item\ndata: {"type":"item","item":', '}\n\n'],
+} as const;
+
+function encodeItems(as: StreamOptions['as'], batch: Batch<unknown>): string | Uint8Array {
+  const [before, after] = AROUND[as];
+  if (batch.encode !== undefined) return batch.encode(before, after);
+  let text = '';
+  for (const item of batch) text += before + JSON.stringify(item) + after;
+  return text;
+}
 
 /** Resolves when more can be written, or nobody is there to read it. */
 const drained = (raw: ServerResponse): Promise<void> =>
@@ -84,8 +97,7 @@ export async function sendStream(
     let step = await first;
     for (; step.done !== true; step = await running.next()) {
       lastItem = performance.now();
-      const text = step.value.map((item) => line({ type: 'item', item })).join('');
-      if (!raw.write(text) && !raw.destroyed) await drained(raw);
+      if (!raw.write(encodeItems(options.as, step.value)) && !raw.destroyed) await drained(raw);
     }
     raw.end(line(step.value === undefined ? { type: 'end' } : { type: 'result', result: step.value }));
   } catch (error) {

@@ -33,8 +33,14 @@ type Defined<T> = { [K in keyof T]-?: Exclude<T[K], undefined> };
 /** Params with defaults filled in, the namespace among them. */
 export type Filled<C> = Omit<Params<C>, AlwaysThere<C>> & Defined<Pick<Params<C>, AlwaysThere<C>>>;
 
-/** Items in batches (what came in one go), then the result. */
-export type Progress<I, R> = AsyncGenerator<I[], R, undefined>;
+/** Items that came in one go. */
+export interface Batch<I> extends Iterable<I> {
+  /** The items' JSON, each between `before` and `after`: for batches that can say it faster than item by item. */
+  encode?(before: string, after: string): Uint8Array;
+}
+
+/** Items in batches, then the result. */
+export type Progress<I, R> = AsyncGenerator<Batch<I>, R, undefined>;
 
 export type Implementation<C> = C extends { mode: unknown; item: undefined }
   ? (deps: Deps, params: Filled<C>, call: Call) => Promise<Result<C>>

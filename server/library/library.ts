@@ -1,7 +1,7 @@
 /**
  * The one way to call a function, for every face: validate → run under one signal → check the result → audit.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { contracts } from '../../schemas/index.js';
 import type { ErrorCode, ObjectRef } from '../../schemas/errors.js';
 import type { Contract, FunctionName } from '../../schemas/index.js';
@@ -10,7 +10,8 @@ import { endedBy, fromKube } from '../kube-errors.js';
 import type { Deps, Log } from '../ports.js';
 import type { Call, Caller, Implementations, Progress } from './implementation.js';
 import { nearest } from './nearest.js';
-import { linkSignals } from './signals.js';
+import { linkSignals, relay } from './signals.js';
+import type { Ending, LinkedSignal } from './signals.js';
 import { compileParams, compileResult } from './validate.js';
 import type { Checked } from './validate.js';
 
@@ -18,7 +19,7 @@ export interface CallOptions {
   readonly caller: Caller;
   readonly requestId: string;
   /** Fires when the caller leaves. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: Ending | undefined;
   /** The caller's deadline in seconds. Without it: the wait's own, else the server's default; streams have none. */
   readonly timeoutSeconds?: number | undefined;
   readonly dryRun?: boolean | undefined;
@@ -60,6 +61,14 @@ interface Entry {
 }
 
 const isProgress = (value: object): value is Progress<unknown, unknown> => Symbol.asyncIterator in value;
+
+/** Runs to the result; items on the way are dropped. */
+async function resultOf(running: Progress<unknown, unknown>): Promise<unknown> {
+  for (;;) {
+    const step = await running.next();
+    if (step.done === true) return step.value;
+  }
+}
 
 /** What the call is about: the first object that the contract's permissions name. */
 function objectOf({ permissions }: Contract, params: Record<string, unknown>): ObjectRef | undefined {
@@ -136,91 +145,109 @@ export function createLibrary({
     return seconds === undefined ? undefined : seconds * 1000;
   };
 
-  async function* run(
-    name: string,
-    params: unknown,
-    options: CallOptions,
-    ending: AbortSignal,
-  ): Progress<unknown, unknown> {
+  /**
+   * Begins a call: `run` starts the implementation, whose result goes through `settle` and whose failure through `fail`;
+   * `end` comes last, whatever happens.
+   */
+  const begin = (name: string, params: unknown, options: CallOptions, ending: Ending) => {
     const { contract, implementation, check, wrong } = find(name);
     const started = performance.now();
     const dryRun = options.dryRun === true;
     let filled: Record<string, unknown> = {};
+    let linked: LinkedSignal | undefined;
     let outcome = 'cancelled';
     let failure: AppError | undefined;
-    let release = (): void => undefined;
-    try {
-      if (dryRun && contract.effect === 'read')
-        throw new AppError('invalid_params', `${name} only reads: it has no dry_run.`);
-      const checked = check(params);
-      filled = checked.filled;
-      const linked = linkSignals(
-        [options.signal, ending],
-        timeoutMs(contract, filled, options.timeoutSeconds),
-      );
-      release = linked.release;
-      const call: Call = {
-        requestId: options.requestId,
-        caller: options.caller,
-        signal: linked.signal,
-        io: () => ({ signal: linked.signal, timeoutMs: linked.remainingMs() }),
-        dryRun,
-        given: checked.given,
-        log,
-      };
-      let result: unknown;
-      try {
-        linked.signal.throwIfAborted();
-        const running = implementation(deps, filled, call);
-        result = isProgress(running) ? yield* running : await running;
-      } catch (error) {
-        throw linked.signal.aborted ? endedBy(linked.signal.reason as AppError, error) : fromKube(error);
-      }
-      const fault = wrong(result);
-      if (fault !== undefined) throw new Error(`the result of ${name} breaks its contract: ${fault}`);
-      outcome = 'ok';
-      return result;
-    } catch (error) {
-      failure = asAppError(error);
-      const object = objectOf(contract, filled);
-      if (object !== undefined && ABOUT_OBJECT.has(failure.code)) failure = failure.with({ object });
-      // Of the caller's own signal, every other end than leaving has a code that says so.
-      outcome =
-        options.signal?.aborted === true && failure.code === 'overloaded' ? 'cancelled' : failure.code;
-      throw failure;
-    } finally {
-      release();
-      const object = objectOf(contract, filled);
-      const record = {
-        reqId: options.requestId,
-        audit: {
-          function: name,
-          caller: options.caller.name,
-          face: options.caller.face,
-          ...(object === undefined
-            ? {}
-            : { object: [object.namespace, object.name].filter(Boolean).join('/') }),
-          params_hash: createHash('sha256').update(JSON.stringify(filled)).digest('hex').slice(0, 16),
-          dry_run: dryRun,
-          outcome,
-          duration_ms: Math.round((performance.now() - started) * 100) / 100,
-        },
-        ...(failure?.code === 'internal' ? { err: failure.cause } : {}),
-      };
-      if (failure?.code === 'internal') log.error(record, 'call failed');
-      else log.info(record, failure === undefined ? 'call' : failure.message);
-    }
-  }
+    return {
+      run(): ReturnType<Run> {
+        if (dryRun && contract.effect === 'read')
+          throw new AppError('invalid_params', `${name} only reads: it has no dry_run.`);
+        const checked = check(params);
+        filled = checked.filled;
+        const link = linkSignals(
+          [options.signal, ending],
+          timeoutMs(contract, filled, options.timeoutSeconds),
+        );
+        linked = link;
+        if (link.ended !== undefined) throw link.ended;
+        return implementation(deps, filled, {
+          requestId: options.requestId,
+          caller: options.caller,
+          get signal() {
+            return link.signal;
+          },
+          io: () => ({ signal: link.signal, timeoutMs: link.remainingMs() }),
+          dryRun,
+          given: checked.given,
+          log,
+        });
+      },
+      settle(result: unknown): unknown {
+        const fault = wrong(result);
+        if (fault !== undefined) throw new Error(`the result of ${name} breaks its contract: ${fault}`);
+        outcome = 'ok';
+        return result;
+      },
+      fail(error: unknown): AppError {
+        failure = asAppError(linked?.ended === undefined ? fromKube(error) : endedBy(linked.ended, error));
+        const object = objectOf(contract, filled);
+        if (object !== undefined && ABOUT_OBJECT.has(failure.code)) failure = failure.with({ object });
+        // Of the caller's own signal, every other end than leaving has a code that says so.
+        outcome =
+          options.signal?.aborted === true && failure.code === 'overloaded' ? 'cancelled' : failure.code;
+        return failure;
+      },
+      end(): void {
+        linked?.release();
+        const object = objectOf(contract, filled);
+        const record = {
+          reqId: options.requestId,
+          audit: {
+            function: name,
+            caller: options.caller.name,
+            face: options.caller.face,
+            ...(object === undefined
+              ? {}
+              : { object: [object.namespace, object.name].filter(Boolean).join('/') }),
+            params_hash: hash('sha256', JSON.stringify(filled)).slice(0, 16),
+            dry_run: dryRun,
+            outcome,
+            duration_ms: Math.round((performance.now() - started) * 100) / 100,
+          },
+          ...(failure?.code === 'internal' ? { err: failure.cause } : {}),
+        };
+        if (failure?.code === 'internal') log.error(record, 'call failed');
+        else log.info(record, failure === undefined ? 'call' : failure.message);
+      },
+    };
+  };
+
+  const untilStopping = relay(stopping);
+  const untilHalting = relay(halting);
 
   return {
     contracts: [...entries.values()].map(({ contract }) => contract),
     unknown,
-    stream: (name, params, options) => run(name, params, options, stopping),
-    call: async (name, params, options) => {
-      const running = run(name, params, options, halting);
-      for (;;) {
-        const step = await running.next();
-        if (step.done === true) return step.value;
+    async *stream(name, params, options) {
+      const call = begin(name, params, options, untilStopping);
+      try {
+        const running = call.run();
+        return call.settle(isProgress(running) ? yield* running : await running);
+      } catch (error) {
+        throw call.fail(error);
+      } finally {
+        call.end();
+      }
+    },
+    // Not by way of `stream`: a generator costs a short call more than its work.
+    async call(name, params, options) {
+      const call = begin(name, params, options, untilHalting);
+      try {
+        const running = call.run();
+        return call.settle(await (isProgress(running) ? resultOf(running) : running));
+      } catch (error) {
+        throw call.fail(error);
+      } finally {
+        call.end();
       }
     },
   };

@@ -137,7 +137,7 @@ export function compileParams(contract: Contract, defaultNamespace: string): (va
       }
       throw invalidParams(contract.name, errors);
     }
-    return { given: given as Fields, filled: { ...defaults, ...given } };
+    return { given: given, filled: { ...defaults, ...given } };
   };
 }
 

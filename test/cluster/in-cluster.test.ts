@@ -11,7 +11,8 @@ import type { Answer } from '../helpers/http.js';
 import { rawReader } from '../helpers/raw.js';
 import { deploymentSuite } from '../suites/deployments.js';
 import { clusterSuite, podSuite } from '../suites/pods.js';
-import { kubectl, makeNamespace, portForward, read, run, until, whyNot } from './kubectl.js';
+import { poorPods, rotation } from './credentials.js';
+import { kubectl, makeNamespace, portForward, read, until, whyNot } from './kubectl.js';
 
 interface Rule {
   apiGroups: string[];
@@ -32,11 +33,8 @@ t.setTimeout(600_000);
 async function install(): Promise<void> {
   await kubectl(['apply', '-k', OVERLAY]);
   t.teardown(() => kubectl(['delete', '-k', OVERLAY, '--ignore-not-found']));
-  await rolledOut();
+  await kubectl(['rollout', 'status', '-n', 'xi-k8s', 'deployment/xi-k8s', '--timeout=120s']);
 }
-
-const rolledOut = (): Promise<string> =>
-  kubectl(['rollout', 'status', '-n', 'xi-k8s', 'deployment/xi-k8s', '--timeout=120s']);
 
 async function test(): Promise<void> {
   await install();
@@ -80,7 +78,10 @@ async function test(): Promise<void> {
     const path = '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews';
     const rulesOf = async (who: string): Promise<string[]> => {
       const answer = JSON.parse(
-        await kubectl(['create', '--raw', path, '-f', '-', '--as', who], { ...review, spec: { namespace: 'inside' } }),
+        await kubectl(['create', '--raw', path, '-f', '-', '--as', who], {
+          ...review,
+          spec: { namespace: 'inside' },
+        }),
       ) as { status: { resourceRules: Rule[] } };
       return spread(answer.status.resourceRules);
     };
@@ -119,7 +120,8 @@ async function test(): Promise<void> {
       await kubectl(['rollout', 'status', 'deployment/nginx-deployment', '--timeout=60s']);
       const { items } = await read<{ items: { status: object }[] }>('pods', '-l', 'app=nginx');
       t.equal(items.length, 3);
-      for (const { status } of items) t.match(status, { phase: 'Running', containerStatuses: [{ ready: true }] });
+      for (const { status } of items)
+        t.match(status, { phase: 'Running', containerStatuses: [{ ready: true }] });
       await t.rejects(create(), { status: 409, message: /nginx-deployment/ });
 
       await t.test('arguments go by value; the pod calls nobody back', async (t) => {
@@ -149,20 +151,66 @@ async function test(): Promise<void> {
   await t.test('a rule that is taken away is the one that a 403 names', async (t) => {
     const params = { namespace: 'inside', name: 'ruled' };
     const image = 'nginx:1.15.4';
-    t.equal((await call(url, 'create_deployment', { ...params, image, replicas: 1, wait: true })).status, 200);
+    t.equal(
+      (await call(url, 'create_deployment', { ...params, image, replicas: 1, wait: true })).status,
+      200,
+    );
     const { body } = await call(url, 'list_pods', { namespace: 'inside', deployment: 'ruled' });
     const pod = body['items'][0]['name'] as string;
-    const cases: [role: string, group: string, resource: string, verb: string, ask: () => Promise<Answer>][] = [
+    const logs = async (of: string): Promise<Pick<Answer, 'status' | 'body'>> => {
+      const body = JSON.stringify({ namespace: 'inside', pod: of });
+      const headers = { 'content-type': 'application/json' };
+      const answer = await fetch(`${url}/v1/functions/pod_logs`, { method: 'POST', headers, body });
+      const text = await answer.text();
+      return { status: answer.status, body: answer.ok ? {} : (JSON.parse(text) as Answer['body']) };
+    };
+    const cases: [
+      role: string,
+      group: string,
+      resource: string,
+      verb: string,
+      ask: () => Promise<Pick<Answer, 'status' | 'body'>>,
+    ][] = [
       ['cluster', '', 'namespaces', 'list', () => call(url, 'list_namespaces')],
       ['namespaced', '', 'pods', 'get', () => call(url, 'get_pod', { namespace: 'inside', name: pod })],
       ['namespaced', '', 'pods', 'list', () => call(url, 'list_pods', { namespace: 'inside' })],
-      ['namespaced', '', 'pods', 'delete', () => call(url, 'delete_pod', { namespace: 'inside', name: 'absent' })],
-      ['namespaced', '', 'pods/log', 'get', () => call(url, 'pod_logs', { namespace: 'inside', pod }, LOGS)],
+      [
+        'namespaced',
+        '',
+        'pods',
+        'delete',
+        () => call(url, 'delete_pod', { namespace: 'inside', name: 'absent' }),
+      ],
+      ['namespaced', '', 'pods/log', 'get', () => logs(pod)],
       ['namespaced', 'apps', 'deployments', 'get', () => call(url, 'get_deployment', params)],
-      ['namespaced', 'apps', 'deployments', 'list', () => call(url, 'list_deployments', { namespace: 'inside' })],
-      ['namespaced', 'apps', 'deployments', 'create', () => call(url, 'create_deployment', { ...params, image })],
-      ['namespaced', 'apps', 'deployments', 'patch', () => call(url, 'scale_deployment', { ...params, replicas: 1 })],
-      ['namespaced', 'apps', 'deployments', 'delete', () => call(url, 'delete_deployment', { ...params, name: 'absent' })],
+      [
+        'namespaced',
+        'apps',
+        'deployments',
+        'list',
+        () => call(url, 'list_deployments', { namespace: 'inside' }),
+      ],
+      [
+        'namespaced',
+        'apps',
+        'deployments',
+        'create',
+        () => call(url, 'create_deployment', { ...params, image }),
+      ],
+      [
+        'namespaced',
+        'apps',
+        'deployments',
+        'patch',
+        () => call(url, 'scale_deployment', { ...params, replicas: 1 }),
+      ],
+      [
+        'namespaced',
+        'apps',
+        'deployments',
+        'delete',
+        () => call(url, 'delete_deployment', { ...params, name: 'absent' }),
+      ],
       ['namespaced', 'apps', 'replicasets', 'list', () => call(url, 'rollback_deployment', params)],
     ];
     for (const [name, group, resource, verb, ask] of cases) {
@@ -190,10 +238,10 @@ async function test(): Promise<void> {
       await until(ask, ({ status }) => status !== 403);
     }
   });
-}
 
-/** A log as plain lines, of which the status is enough. */
-const LOGS = { headers: { 'x-timeout-seconds': '20' } };
+  await t.test('its token changes while calls go on', (t) => rotation(t, 'inside'));
+  await t.test('pods that lack what they need', (t) => poorPods(t, 'inside'));
+}
 
 /** Rules taken apart, one string for each right, sorted. */
 function spread(rules: readonly Rule[]): string[] {
@@ -208,4 +256,3 @@ function spread(rules: readonly Rule[]): string[] {
 const why = whyNot();
 if (why !== undefined) t.plan(0, why);
 else await test();
-void run;

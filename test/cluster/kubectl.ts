@@ -90,5 +90,8 @@ export async function until<T>(ask: () => Promise<T>, good: (answer: T) => boole
 /** Waits for what a new namespace gets a moment after it: its ServiceAccount. */
 export const makeNamespace = async (name: string): Promise<void> => {
   await kubectl(['create', 'namespace', name]);
-  await until(() => run(['kubectl', 'get', 'serviceaccount', 'default', '-n', name]), ({ code }) => code === 0);
+  await until(
+    () => run(['kubectl', 'get', 'serviceaccount', 'default', '-n', name]),
+    ({ code }) => code === 0,
+  );
 };

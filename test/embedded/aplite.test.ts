@@ -7,6 +7,7 @@ import t from 'tap';
 import * as wire from '../helpers/aplite-client.js';
 import type { NativeFn, NativeIo, WireType } from '../helpers/aplite-client.js';
 import { call } from '../helpers/http.js';
+import type { Answer } from '../helpers/http.js';
 import { startOperator } from '../helpers/operator.js';
 
 interface Problem {
@@ -18,11 +19,10 @@ interface Problem {
   errors?: { field: string; suggestion?: string }[];
 }
 
-/** A Deployment as the API server has it. */
-async function stored(cluster: string, name: string): Promise<{ status: number; body: Record<string, any> }> {
-  // eslint-disable-line @typescript-eslint/no-explicit-any
+/** A Deployment as the API server has it, and the status of reading it. */
+async function stored(cluster: string, name: string): Promise<Answer['body']> {
   const response = await fetch(`${cluster}/apis/apps/v1/namespaces/default/deployments/${name}`);
-  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  return { status: response.status, body: (await response.json()) as Answer['body'] };
 }
 
 const { str, int, unit, io, fn } = wire;

@@ -170,7 +170,7 @@ await t.test('headers that are fine', async (t) => {
     { 'sec-fetch-site': 'none' },
   ])
     t.equal(
-      (await post('list_pods', '', { ...JSON_TYPE, ...headers } as Record<string, string>)).status,
+      (await post('list_pods', '', { ...JSON_TYPE, ...headers })).status,
       200,
       JSON.stringify(headers),
     );

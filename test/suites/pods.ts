@@ -56,7 +56,7 @@ export async function podSuite(t: Test, target: Target): Promise<void> {
 
   await t.test('pod_logs of one pod', async (t) => {
     const pod = (await podsOf('logged'))[0]!['name'] as string;
-    let found: Answer['body'][] = [];
+    let found: Answer['body'][];
     // A container that has just started may not have written yet.
     do found = await logs({ pod });
     while (itemsOf(found).length < 2);

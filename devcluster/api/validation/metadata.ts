@@ -10,7 +10,7 @@ const STANDARD_FINALIZERS = ['kubernetes', 'foregroundDeletion', 'orphan'];
 
 export function validateLabels(labels: JsonObject | undefined, field: string): FieldError[] {
   return Object.entries(labels ?? {}).flatMap(([key, value]) => [
-    ...labelKeyErrors(key).map((error) => invalidValue(field, key, error)),
+    ...labelKeyErrors(key, 'a valid label key').map((error) => invalidValue(field, key, error)),
     ...labelValueErrors(String(value)).map((error) => invalidValue(field, String(value), error)),
   ]);
 }

@@ -1,4 +1,6 @@
 /** Lists, selectors, pages, Tables and watches. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import t from 'tap';
 import { CONFIG_MAPS, configMap, deployment, DEPLOYMENTS, dig, pod, PODS, startApi } from './server.js';
 import type { Body } from './server.js';
@@ -275,6 +277,23 @@ t.test('a watch of Tables defines its columns once', async (t) => {
   t.match(first, { type: 'ADDED', object: { kind: 'Table', rows: [{ cells: ['p1'] }] } });
   t.equal((dig(first?.object, 'columnDefinitions') as unknown[]).length, 9);
   t.strictSame(dig((await watch.next())?.object, 'columnDefinitions'), []);
+});
+
+t.test('a reader that does not keep up is cut', async (t) => {
+  const socket = connect(api.server.port, '127.0.0.1');
+  socket.write(
+    `GET ${CONFIG_MAPS}?watch=1&fieldSelector=metadata.name%3Dbig HTTP/1.1\r\nhost: localhost\r\n\r\n`,
+  );
+  await once(socket, 'readable');
+  const data = { a: 'x'.repeat(1_000_000) };
+  await api.ok('POST', CONFIG_MAPS, configMap('big', data));
+  for (let n = 0; n < 40; n += 1)
+    await api.ok('PUT', `${CONFIG_MAPS}/big`, configMap('big', { ...data, n: String(n) }));
+  let bytes = 0;
+  socket.on('error', () => undefined);
+  socket.on('data', (chunk) => (bytes += chunk.length));
+  await once(socket, 'close');
+  t.ok(bytes < 40_000_000, 'not all of it was kept for the reader');
 });
 
 t.test('a closing server ends its watches', async (t) => {

@@ -87,7 +87,7 @@ t.test('discovery', async (t) => {
 });
 
 t.test('paths and methods that are not served', async (t) => {
-  for (const path of ['/', '/nope', '/api/v2', '/apis/none/v1/things']) {
+  for (const path of ['/', '/nope', '/apis/none', '/apis/none/v1/things']) {
     const answer = await api.call('GET', path);
     if (path === '/') t.match(answer, { code: 200, body: { paths: Array } });
     else
@@ -98,6 +98,8 @@ t.test('paths and methods that are not served', async (t) => {
       );
   }
   for (const path of [
+    '/api/v2',
+    '/apis/apps/v9',
     '/apis/apps/v9/deployments',
     '/api/v1/things',
     `${PODS}/a/nope`,

@@ -339,7 +339,7 @@ t.test('other kinds', async (t) => {
     'namespace',
     { metadata: { name: 'a.b' } },
     {
-      'metadata.name': ['FieldValueInvalid', /a lowercase RFC 1123 label must consist of/],
+      'metadata.name': ['FieldValueInvalid', 'Invalid value: "a.b": must not contain dots'],
     },
   );
   await api.ok('POST', CONFIG_MAPS, { metadata: { name: 'fixed' }, immutable: true, data: { a: 'b' } });

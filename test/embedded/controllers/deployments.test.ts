@@ -75,7 +75,7 @@ t.test('scaled, up, down and to nothing', async (t) => {
   t.same(await sizes('web'), { 1: 3 }, 'by one ReplicaSet');
 });
 
-t.test('a pod that is deleted is made again', async (t) => {
+t.test('a pod that is deleted is made again', async () => {
   const [victim] = await cluster.pods('web');
   const name = victim?.metadata?.name ?? '';
   await kube.delete(PODS, { namespace: NAMESPACE, name });

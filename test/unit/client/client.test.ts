@@ -133,8 +133,13 @@ t.test('a problem becomes a typed error', async (t) => {
     }),
     problem('rejected_by_cluster', 422, { causes: [{ field: 'spec' }] }),
     problem('bad_gateway', 502, { outcome: 'unknown' }),
+    problem('already_exists', 409, { object: { resource: 'deployments.apps', name: 'web' } }),
+    problem('permission_denied', 403, {
+      permission: { group: 'apps', resource: 'deployments', verb: 'create' },
+    }),
     (response) => response.writeHead(502, { 'content-type': 'text/html' }).end('<h1>Bad gateway</h1>'),
     (response) => response.end('not json'),
+    (response) => response.writeHead(404).end('nothing here'),
   );
   const call = () => failure(client().create_deployment());
   t.match(await call(), {
@@ -151,8 +156,26 @@ t.test('a problem becomes a typed error', async (t) => {
   });
   t.match(await call(), { code: 'rejected_by_cluster', causes: [{ field: 'spec' }] });
   t.match(await call(), { code: 'bad_gateway', outcome: 'unknown' });
-  t.match(await call(), { code: 'bad_gateway', status: 502, message: /without a problem document/ });
-  t.match(await call(), { code: 'bad_gateway', status: 200, message: /not JSON/ });
+  t.match(await call(), {
+    code: 'already_exists',
+    object: { resource: 'deployments.apps', name: 'web' },
+    permission: undefined,
+  });
+  t.match(await call(), { code: 'permission_denied', permission: { verb: 'create' } });
+  // Whoever answers without a problem document may have passed the call on.
+  t.match(await call(), {
+    code: 'bad_gateway',
+    status: 502,
+    message: /v1\/functions\/create_deployment answered 502 Bad Gateway and "<h1>Bad gateway<\/h1>"/,
+    outcome: 'unknown',
+  });
+  t.match(await call(), {
+    code: 'bad_gateway',
+    status: 200,
+    message: /answered 200 OK and "not json"/,
+    outcome: 'unknown',
+  });
+  t.match(await call(), { code: 'bad_gateway', status: 404, outcome: undefined });
 });
 
 t.test('reads are tried again', async (t) => {
@@ -229,8 +252,11 @@ t.test('a redirect is not followed', async (t) => {
   const { client, seen } = await serve(t, (response) =>
     response.writeHead(307, { location: '/elsewhere' }).end(),
   );
-  t.equal((await failure(client().delete_deployment({ name: 'web' }))).code, 'unreachable');
+  const moved = await failure(client().delete_deployment({ name: 'web' }));
+  t.match(moved, { code: 'bad_gateway', status: 307, outcome: undefined });
   t.equal(seen.length, 1);
+  await failure(client().list_pods());
+  t.equal(seen.length, 2, 'and no read is tried again');
 });
 
 t.test('a stream yields its items wherever its chunks are cut', async (t) => {
@@ -261,6 +287,12 @@ t.test('a result comes after the items, with a loop and without', async (t) => {
   t.match(await collect(stream), [{ message: 'half' }]);
   t.match(await result, { name: 'web' });
   t.match(seen[0], { body: { name: 'web', wait: true } });
+  t.match(await client().create_deployment({ name: 'web', wait: true }), { name: 'web' });
+  t.match(
+    seen[1],
+    { body: { wait: true }, headers: { accept: 'application/x-ndjson' } },
+    'a wait is kept alive by heartbeats',
+  );
   t.match(await client().wait_for_deployment({ name: 'web' }).result, { name: 'web' });
   t.throws(() => stream[Symbol.asyncIterator](), /once/);
 });
@@ -277,9 +309,14 @@ t.test('a stream that fails throws', async (t) => {
       chunks([first + lines(gone)]),
       { code: 'not_found', status: 404, message: 'no such pod' },
     ],
-    ['cut cleanly', chunks([first]), { code: 'bad_gateway', message: /cut before its last line/ }],
-    ['cut by a reset', chunks([first], true), { code: 'bad_gateway', message: /cut/ }],
-    ['cut amid a line', chunks([first, '{"type":"it']), { code: 'bad_gateway', message: /amid a line/ }],
+    [
+      'cut cleanly',
+      chunks([first]),
+      { code: 'unreachable', message: /cut the stream before its last line: the connection ended/ },
+    ],
+    ['cut by a reset', chunks([first], true), { code: 'unreachable', message: /the connection broke/ }],
+    ['cut amid a line', chunks([first, '{"type":"it']), { code: 'unreachable', message: /amid a line/ }],
+    ['not a line', chunks([first, 'null\n']), { code: 'unreachable', message: /cut/ }],
     ['refused at once', problem('not_found', 404), { code: 'not_found' }],
   ];
   for (const [name, answer, expected] of table) {
@@ -313,6 +350,35 @@ t.test('leaving the loop ends the request', async (t) => {
   }
   await closed;
   await t.rejects(stream.result, { name: 'AbortError' });
+
+  // By hand: while an item is awaited, and before any was.
+  const items = client().pod_logs({ pod: 'p', follow: true })[Symbol.asyncIterator]();
+  await items.next();
+  await items.next();
+  const pending = items.next();
+  t.match(await items.return?.(), { done: true }, 'leaving waits for no item');
+  await t.rejects(pending, { name: 'AbortError' });
+  await closed;
+  const early = client().pod_logs({ pod: 'p' });
+  await early[Symbol.asyncIterator]().return?.();
+  await t.rejects(early.result, { name: 'AbortError' });
+});
+
+t.test("the program's own mistakes are no failures of the network", async (t) => {
+  const { client, seen } = await serve(t, json({}));
+  for (const baseUrl of ['localhost:8080', '', 'http://', 'ftp://localhost'])
+    t.throws(
+      () => createClient({ baseUrl }),
+      { name: 'TypeError', message: /http:\/\/localhost:8080/ },
+      baseUrl,
+    );
+  const refusal = new Error('no token today');
+  const token = () => Promise.reject(refusal);
+  await t.rejects(client({ token }).list_pods(), refusal);
+  await t.rejects(collect(client({ token }).pod_logs({ pod: 'p' })), refusal);
+  await t.rejects(client().list_pods({}, { requestId: 'two\nlines' }), { name: 'TypeError' });
+  await t.rejects(client().list_pods({ limit: 1n as unknown as number }), { name: 'TypeError' });
+  t.equal(seen.length, 0, 'nothing was sent');
 });
 
 t.test("the caller's signal ends a call, a stream and a wait between tries, with its reason", async (t) => {

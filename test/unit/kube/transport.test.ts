@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { Test } from 'tap';
+import type { Socket } from 'node:net';
 import type { ServerResponse } from 'node:http';
 import {
   DEPLOYMENTS,
@@ -236,7 +237,7 @@ t.test('faults on the wire: a read is retried, a change is sent once', async (t)
   const good = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${ok.length}\r\n\r\n${ok}`;
   const faults: Record<
     string,
-    { reason: KubeErrorReason; fault: (socket: import('node:net').Socket) => void }
+    { reason: KubeErrorReason; fault: (socket: Socket) => void }
   > = {
     '(c) reads the request, then resets': {
       reason: 'unreachable',

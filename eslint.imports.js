@@ -1,0 +1,117 @@
+/** Lint's part of the design: which folder may import what, and who may touch `process`. */
+import ts from 'typescript-eslint';
+
+/**
+ * The import rules: what a folder may import of the project's own, beside itself. The first entry that fits a file counts.
+ * `only` names single modules where a whole folder would be too much.
+ */
+const RULES = [
+  { files: ['schemas/**'], may: [] },
+  { files: ['kube/**'], may: [] },
+  { files: ['client/src/**'], may: [] },
+  { files: ['devcluster/**'], may: ['kube'] },
+  {
+    files: ['server/functions/**'],
+    may: ['schemas'],
+    only: ['server/ports', 'server/errors', 'server/kube-errors', 'server/library/implementation'],
+  },
+  {
+    files: ['server/library/**'],
+    may: ['schemas'],
+    only: ['server/ports', 'server/errors', 'server/kube-errors'],
+  },
+  { files: ['server/http/**'], may: ['schemas', 'server/library'], only: ['server/errors', 'server/ports'] },
+  { files: ['server/auth/**'], may: ['schemas'], only: [] },
+  { files: ['server/ops/**'], may: ['kube'] },
+  // Only app, main and lifecycle compose; the rest of server/ are the edges that they compose.
+  { files: ['server/{ports,kube-errors}.ts'], may: ['schemas', 'kube'], only: ['server/errors'] },
+  { files: ['server/errors.ts'], may: ['schemas'] },
+  { files: ['server/**'], may: ['schemas', 'kube', 'devcluster', 'server'] },
+  { files: ['cli/**'], may: ['server'] },
+];
+
+const FOLDERS = [
+  'schemas',
+  'kube',
+  'server',
+  'devcluster',
+  'cli',
+  'scripts',
+  'test',
+  'bench',
+  'examples',
+  'client',
+];
+
+/** A pattern for relative paths that lead to any project folder but those allowed. */
+function forbidden({ files, may, only = [] }) {
+  const own = files[0].replace(/\/?[*{].*$/, '').replace(/\.ts$/, '');
+  const allowed = [...may, ...(own === 'server' ? [] : [own])];
+  const inServer = own.startsWith('server');
+  // Inside server/ a path such as ../errors.js names no folder of the top level.
+  const modules = [...allowed, ...only].map((path) =>
+    inServer ? path.replace(/^server\//, '(server/)?') : path,
+  );
+  const heads = inServer
+    ? [
+        ...FOLDERS,
+        'library',
+        'functions',
+        'http',
+        'auth',
+        'ops',
+        'errors',
+        'kube-errors',
+        'ports',
+        'config',
+        'app',
+        'lifecycle',
+        'main',
+        'cluster',
+        'port-in-use',
+      ]
+    : FOLDERS;
+  const exceptions = modules.map((path) => `${path}(/|\\.js$)`).join('|');
+  return `^(\\.\\./)+(?!${exceptions === '' ? '\\b\\B' : exceptions})(${heads.join('|')})(/|\\.js$)`;
+}
+
+const importRule = (rule, clientNode) => ({
+  files: rule.files,
+  rules: {
+    'no-restricted-imports': [
+      'error',
+      {
+        patterns: [
+          {
+            regex: forbidden(rule),
+            message: `${rule.files[0]} may import: ${[...rule.may, ...(rule.only ?? [])].join(', ') || 'nothing local'}.`,
+          },
+          ...(clientNode
+            ? []
+            : [{ regex: '^@kubernetes/client-node', message: 'Only kube/ may import client-node.' }]),
+          ...(rule.files[0].startsWith('server/functions')
+            ? [{ regex: '^fastify', message: 'Functions know nothing of HTTP.' }]
+            : []),
+        ],
+      },
+    ],
+  },
+});
+
+export const importRules = [
+  // Reversed, so that the first entry that fits is the last word.
+  ...RULES.toReversed().map((rule) => importRule(rule, rule.files[0] === 'kube/**')),
+  {
+    files: ['schemas/**', 'kube/**', 'devcluster/**', 'server/**', 'client/src/**'],
+    ignores: ['server/main.ts'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        { name: 'process', message: 'Only server/main.ts and cli/ touch process.' },
+      ],
+    },
+  },
+];
+
+/** The rules alone, without types: what their test uses. */
+export default [{ files: ['**/*.ts'], languageOptions: { parser: ts.parser } }, ...importRules];
