@@ -60,7 +60,7 @@ function parseStatus(body: Buffer): Status | undefined {
 
 const asStatus = (value: unknown): Status | undefined =>
   typeof value === 'object' && value !== null && (value as { kind?: unknown }).kind === 'Status'
-    ? (value)
+    ? value
     : undefined;
 
 const excerpt = (body: Buffer) => body.toString('utf8').trim().slice(0, EXCERPT);

@@ -6,7 +6,9 @@ import { parseObject, statusError } from './answers.js';
 import { backoffMs } from './backoff.js';
 import type { Backoff } from './backoff.js';
 import { Exchange } from './exchange.js';
-import type { HttpRequest } from './exchange.js';
+
+import type { HttpRequest, Mode } from './exchange.js';
+import type { KubeList } from './objects.js';
 import { createPoolSource } from './pools.js';
 import { Scope } from './scope.js';
 
@@ -34,6 +36,8 @@ export interface Call {
 export interface Caller {
   /** Answers the object of a success. */
   call<T>(call: Call, options?: CallOptions): Promise<T>;
+  /** The same for a list, which is parsed as it comes. */
+  list<T>(call: Call, options?: CallOptions): Promise<KubeList<T>>;
   /** The bytes of a success's body. The time limit is that of the opening; an open stream ends at the signal only. */
   stream(call: Call, options?: CallOptions): AsyncGenerator<Buffer, void, undefined>;
   close(): Promise<void>;
@@ -58,15 +62,10 @@ export function createCaller(connection: Connection, options: CallerOptions): Ca
     return got instanceof Promise ? scope.race(got) : got;
   };
 
-  const start = (
-    call: Call,
-    body: string | undefined,
-    credentials: Credentials,
-    mode: 'whole' | 'stream',
-  ) => {
+  const start = (call: Call, body: string | undefined, credentials: Credentials, mode: Mode) => {
     const headers = [
       'accept',
-      mode === 'whole' ? 'application/json' : '*/*',
+      mode === 'stream' ? '*/*' : 'application/json',
       'user-agent',
       options.userAgent,
     ];
@@ -75,11 +74,11 @@ export function createCaller(connection: Connection, options: CallerOptions): Ca
     if (body !== undefined) headers.push('content-type', call.contentType ?? 'application/json');
     const { calls, streams } = pools.for(credentials);
     const request = { method: call.method, path: prefix + call.path, headers, body };
-    return new Exchange(mode === 'whole' ? calls : streams, request, mode);
+    return new Exchange(mode === 'stream' ? streams : calls, request, mode);
   };
 
-  /** One request and its answer's headers (`stream`) or all of it (`whole`). Throws KubeError, also for an error status. */
-  const attempt = async (call: Call, body: string | undefined, scope: Scope, mode: 'whole' | 'stream') => {
+  /** One request and its answer's headers (`stream`) or all of it. Throws KubeError, also for an error status. */
+  const attempt = async (call: Call, body: string | undefined, scope: Scope, mode: Mode) => {
     const change = call.method !== 'GET';
     let credentials = await credentialsNow(scope);
     for (let renewed = false; ; renewed = true) {
@@ -88,7 +87,7 @@ export function createCaller(connection: Connection, options: CallerOptions): Ca
       await answered(call, scope, exchange);
       if (exchange.code >= 200 && exchange.code < 300) return exchange;
 
-      const text = mode === 'whole' ? exchange.body() : await firstBytes(exchange);
+      const text = mode === 'stream' ? await firstBytes(exchange) : exchange.body();
       if (exchange.code === 401 && !renewed && connection.credentials) {
         connection.credentials.renew(credentials);
         const fresh = await credentialsNow(scope);
@@ -121,11 +120,11 @@ export function createCaller(connection: Connection, options: CallerOptions): Ca
     new KubeError(`${nameOf(call)}: the client is closed.`, { reason: 'cancelled', outcome: 'not_sent' });
 
   /** Runs a call until it succeeds, fails for good, or may not be sent again. */
-  const withRetries = async (call: Call, scope: Scope): Promise<Exchange> => {
+  const withRetries = async (call: Call, scope: Scope, mode: Mode): Promise<Exchange> => {
     const body = call.body === undefined ? undefined : JSON.stringify(call.body);
     for (let failures = 1; ; failures++) {
       try {
-        return await attempt(call, body, scope, 'whole');
+        return await attempt(call, body, scope, mode);
       } catch (error) {
         if (!(error instanceof KubeError) || failures > options.retries || !mayResend(error)) throw error;
         const waitMs = Math.max(backoffMs(options.backoff, failures), (error.retryAfterSeconds ?? 0) * 1000);
@@ -139,17 +138,36 @@ export function createCaller(connection: Connection, options: CallerOptions): Ca
     }
   };
 
+  /** A call whose answer comes whole, read by `read` while the call's right to go on is not over. */
+  const whole = async <T>(
+    call: Call,
+    mode: Mode,
+    callOptions: CallOptions,
+    read: (exchange: Exchange) => T,
+  ): Promise<T> => {
+    if (closed) throw closedError(call);
+    const scope = new Scope(callOptions.timeoutMs ?? options.defaultTimeoutMs, callOptions.signal, live);
+    try {
+      return read(await withRetries(call, scope, mode));
+    } finally {
+      scope.end();
+    }
+  };
+
+  const parsed = <T>(call: Call, exchange: Exchange): T =>
+    parseObject<T>(() => nameOf(call), exchange.body(), call.method !== 'GET');
+
   return {
-    async call<T>(call: Call, callOptions: CallOptions = {}): Promise<T> {
-      if (closed) throw closedError(call);
-      const scope = new Scope(callOptions.timeoutMs ?? options.defaultTimeoutMs, callOptions.signal, live);
-      try {
-        const exchange = await withRetries(call, scope);
-        return parseObject<T>(() => nameOf(call), exchange.body(), call.method !== 'GET');
-      } finally {
-        scope.end();
-      }
-    },
+    call: <T>(call: Call, callOptions: CallOptions = {}) =>
+      whole(call, 'whole', callOptions, (exchange) => parsed<T>(call, exchange)),
+
+    list: <T>(call: Call, callOptions: CallOptions = {}) =>
+      whole(
+        call,
+        'list',
+        callOptions,
+        (exchange) => (exchange.list() as KubeList<T> | undefined) ?? parsed<KubeList<T>>(call, exchange),
+      ),
 
     async *stream(call, callOptions = {}) {
       if (closed) throw closedError(call);

@@ -58,7 +58,7 @@ export function createKube(connection: Connection, options: KubeOptions = {}): K
 
     list: async <T extends KubeObject>(...[resource, namespace, query, call]: Parameters<Kube['list']>) => {
       const path = withQuery(collectionPath(resource, namespace), { ...query });
-      const list = await caller.call<KubeList<T>>({ method: 'GET', path }, call);
+      const list = await caller.list<T>({ method: 'GET', path }, call);
       // Go writes an empty list as null.
       list.items ??= [];
       return list;

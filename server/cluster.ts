@@ -25,14 +25,16 @@ const exists = (path: string): Promise<boolean> =>
   );
 
 /** `auto` made definite: the pod's own cluster, else the embedded one. A kubeconfig is used only when asked for. */
-async function decide(config: Config): Promise<'in-cluster' | 'kubeconfig' | 'embedded'> {
-  if (config.XI_CLUSTER !== 'auto') return config.XI_CLUSTER;
-  if (await exists(join(SERVICE_ACCOUNT, 'token'))) return 'in-cluster';
-  if (config.KUBERNETES_SERVICE_HOST !== undefined)
+async function decide({
+  XI_CLUSTER: asked,
+  KUBERNETES_SERVICE_HOST: host,
+}: Config): Promise<'in-cluster' | 'kubeconfig' | 'embedded'> {
+  if (asked === 'kubeconfig' || asked === 'embedded') return asked;
+  if (host !== undefined && !(await exists(join(SERVICE_ACCOUNT, 'token'))))
     throw new ConfigError(
       'KUBERNETES_SERVICE_HOST is set, so this is a pod, but no ServiceAccount token is mounted. Set automountServiceAccountToken: true, or XI_CLUSTER to embedded to try things out.',
     );
-  return 'embedded';
+  return asked === 'in-cluster' || host !== undefined ? 'in-cluster' : 'embedded';
 }
 
 function proxySettings(config: Config): ProxySettings | undefined {

@@ -73,7 +73,7 @@ function fromStatus(error: KubeError): AppError {
   }
   if (code === 409 && status?.reason === 'AlreadyExists')
     return new AppError('already_exists', `${message}. Delete it first, or choose another name.`, details);
-  if (code === 503)
+  if (code === 503 && error.outcome !== 'unknown')
     return new AppError('cluster_unavailable', `The API server is not ready: ${message}`, {
       retry_after_seconds: 1,
       ...details,

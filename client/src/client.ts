@@ -1,4 +1,4 @@
-import { XiError, errorOf, lost } from './error.js';
+import { errorOf, lost } from './error.js';
 import { functions } from './functions.gen.js';
 import type { Functions } from './functions.gen.js';
 import { pause, retryDelayMs } from './retry.js';

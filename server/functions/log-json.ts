@@ -18,27 +18,40 @@ const ESCAPES: readonly (Buffer | undefined)[] = Array.from({ length: 256 }, (_,
     : undefined,
 );
 
-/** Where bytes stand that are replaced. Four bytes are looked at in one go: most hold none of these. */
-function replacedIn(bytes: Buffer): number[] {
-  const found: number[] = [];
+/** Grows with the largest block; what it holds is read before the next block is looked at. */
+let places = new Int32Array(0);
+
+/** Writes into `places` where bytes stand that are replaced, and answers how many. */
+function findReplaced(bytes: Uint8Array): number {
+  if (places.length < bytes.length) places = new Int32Array(bytes.length);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const whole = bytes.length & ~3;
-  const lookAt = (from: number, to: number): void => {
-    for (let at = from; at < to; at++) if (ESCAPES[bytes[at]!] !== undefined) found.push(at);
-  };
-  for (let at = 0; at < whole; at += 4) {
-    const four = view.getInt32(at, true);
-    const quotes = four ^ 0x22222222;
-    const backslashes = four ^ 0x5c5c5c5c;
-    // The high bit of each byte that is below a space, or zero by the exclusive or; rarely also that of its neighbour.
-    const hit =
-      ((four - 0x20202020) & ~four) |
-      ((quotes - 0x01010101) & ~quotes) |
-      ((backslashes - 0x01010101) & ~backslashes);
-    if ((hit & 0x80808080) !== 0) lookAt(at, at + 4);
+  let found = 0;
+  for (let at = 0; at < bytes.length; at += 4) {
+    // Four bytes are looked at in one go: most hold none of these.
+    if (at < whole) {
+      const four = view.getInt32(at, true);
+      const quotes = four ^ 0x22222222;
+      const backslashes = four ^ 0x5c5c5c5c;
+      // The high bit of each byte that is below a space, or zero by the exclusive or; rarely also that of its neighbour.
+      const hit =
+        ((four - 0x20202020) & ~four) |
+        ((quotes - 0x01010101) & ~quotes) |
+        ((backslashes - 0x01010101) & ~backslashes);
+      if ((hit & 0x80808080) === 0) continue;
+    }
+    const end = Math.min(at + 4, bytes.length);
+    for (let one = at; one < end; one++) if (ESCAPES[bytes[one]!] !== undefined) places[found++] = one;
   }
-  lookAt(whole, bytes.length);
   return found;
+}
+
+/** Copies a part of `source` to `target` at `at`, and answers where it ends there. */
+function copy(target: Uint8Array, at: number, source: Uint8Array, from: number, to: number): number {
+  const length = to - from;
+  if (length < SHORT) for (let i = 0; i < length; i++) target[at + i] = source[from + i]!;
+  else target.set(new Uint8Array(source.buffer, source.byteOffset + from, length), at);
+  return at + length;
 }
 
 /**
@@ -52,29 +65,27 @@ export function encodeLines(block: Buffer, before: string, after: string): Buffe
   const close = Buffer.from(`"${after}`);
   // The end of the last line is `close`.
   const length = bytes.length - 1;
-  const places = replacedIn(bytes.subarray(0, length));
-  const replacement = (at: number): Buffer => (bytes[at] === NEWLINE ? between : ESCAPES[bytes[at]!]!);
+  const found = findReplaced(bytes.subarray(0, length));
   let size = open.length + length + close.length;
-  for (const at of places) size += replacement(at).length - 1;
+  for (let i = 0; i < found; i++) {
+    const byte = bytes[places[i]!]!;
+    size += (byte === NEWLINE ? between : ESCAPES[byte]!).length - 1;
+  }
 
   const out = Buffer.allocUnsafeSlow(size);
   out.set(open);
   let end = open.length;
-  const copy = (source: Buffer, from: number, to: number): void => {
-    if (to - from < SHORT) for (let at = from; at < to; at++) out[end++] = source[at]!;
-    else {
-      out.set(source.subarray(from, to), end);
-      end += to - from;
-    }
-  };
   let from = 0;
-  for (const at of places) {
-    copy(bytes, from, at);
-    const replaced = replacement(at);
-    copy(replaced, 0, replaced.length);
+  for (let i = 0; i < found; i++) {
+    const at = places[i]!;
+    const byte = bytes[at]!;
+    end = copy(out, end, bytes, from, at);
+    if (byte === NEWLINE) {
+      out.set(between, end);
+      end += between.length;
+    } else end = copy(out, end, ESCAPES[byte]!, 0, ESCAPES[byte]!.length);
     from = at + 1;
   }
-  copy(bytes, from, length);
-  out.set(close, end);
+  out.set(close, copy(out, end, bytes, from, length));
   return out;
 }

@@ -15,7 +15,7 @@ function boundary(bytes: Buffer, at: number): number {
 
 /** Blocks of whole lines, each line with its end: what one read brought. A last line without an end gets one. */
 export async function* lineBlocks(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
-  let rest = Buffer.alloc(0);
+  let rest: Buffer = Buffer.alloc(0);
   for await (const { buffer, byteOffset, byteLength } of bytes) {
     const chunk = Buffer.from(buffer, byteOffset, byteLength);
     const end = chunk.lastIndexOf(NEWLINE) + 1;

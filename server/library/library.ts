@@ -191,6 +191,9 @@ export function createLibrary({
         failure = asAppError(linked?.ended === undefined ? fromKube(error) : endedBy(linked.ended, error));
         const object = objectOf(contract, filled);
         if (object !== undefined && ABOUT_OBJECT.has(failure.code)) failure = failure.with({ object });
+        // A fault of ours says nothing of whether the change was made before it.
+        if (failure.code === 'internal' && contract.effect !== 'read' && linked !== undefined && !dryRun)
+          failure = failure.with({ outcome: 'unknown' });
         // Of the caller's own signal, every other end than leaving has a code that says so.
         outcome =
           options.signal?.aborted === true && failure.code === 'overloaded' ? 'cancelled' : failure.code;

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Test } from 'tap';
 import { call } from '../helpers/http.js';
-import { kubectl, portForward, read, until } from './kubectl.js';
+import { kubectl, portForward, read, run, until } from './kubectl.js';
 
 const DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
 const secret = (name: string, token: string): object => ({
@@ -83,7 +83,7 @@ export async function rotation(t: Test, namespace: string): Promise<void> {
   t.ok(await valid(second));
   const before = answers.length;
   await until(
-    () => Promise.resolve(answers.length),
+    () => answers.length,
     (now) => now >= before + 20,
   );
   going = false;
@@ -154,22 +154,17 @@ export async function poorPods(t: Test, namespace: string): Promise<void> {
     const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' };
     await start({ name, env, token: true });
     await until(
-      () => status(name),
-      ({ phase }) => phase === 'Running',
+      () => run(['kubectl', 'logs', '-n', namespace, name]),
+      ({ stdout }) => stdout.includes('listens on'),
     );
     const ops = await portForward(namespace, `pod/${name}`, 9090);
     t.teardown(() => ops.stop());
     const functions = await portForward(namespace, `pod/${name}`, 8080);
     t.teardown(() => functions.stop());
-    // A port-forward to a server that does not listen yet is refused.
-    const get = (path: string) => fetch(`${ops.url}${path}`).catch(() => undefined);
-    await until(
-      () => get('/healthz'),
-      (answer) => answer?.status === 200,
-    );
-    const ready = await get('/readyz');
-    t.equal(ready?.status, 503);
-    t.match(await ready?.json(), {
+    t.equal((await fetch(`${ops.url}/healthz`)).status, 200);
+    const ready = await fetch(`${ops.url}/readyz`);
+    t.equal(ready.status, 503);
+    t.match(await ready.json(), {
       status: 'not ready',
       message: /the API server does not answer: .*127\.0\.0\.1:1/,
     });

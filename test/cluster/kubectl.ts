@@ -78,11 +78,17 @@ export async function portForward(namespace: string, target: string, port: numbe
   };
 }
 
-/** Asks again until the answer will do; the test's own time limit bounds it. */
-export async function until<T>(ask: () => Promise<T>, good: (answer: T) => boolean): Promise<T> {
+/** How long a wait may last, in milliseconds: long past what a busy machine needs. */
+const PATIENCE_MS = 90_000;
+
+/** Asks again until the answer will do. Throws with the last answer when it never does. */
+export async function until<T>(ask: () => T | Promise<T>, good: (answer: T) => boolean): Promise<T> {
+  const end = performance.now() + PATIENCE_MS;
   for (;;) {
     const answer = await ask();
     if (good(answer)) return answer;
+    if (performance.now() > end)
+      throw new Error(`waited in vain; the last answer was ${JSON.stringify(answer)}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

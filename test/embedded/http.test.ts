@@ -432,9 +432,9 @@ await t.test('streams', async (t) => {
     { signal: left.signal, headers: { 'x-request-id': 'leaver' } },
   )) {
     t.equal(line['type'], 'item');
-    left.abort();
     break;
   }
+  left.abort();
   for (;;) {
     const audit = operator.logged.find((line) => line['reqId'] === 'leaver')?.['audit'];
     if (audit !== undefined) {
