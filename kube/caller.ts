@@ -7,7 +7,8 @@ import { backoffMs } from './backoff.js';
 import type { Backoff } from './backoff.js';
 import { Exchange } from './exchange.js';
 
-import type { HttpRequest, Mode } from './exchange.js';
+import type { HttpRequest, Reader } from './exchange.js';
+import { createListReader } from './list-reader.js';
 import type { KubeList } from './objects.js';
 import { createPoolSource } from './pools.js';
 import { Scope } from './scope.js';
@@ -31,13 +32,15 @@ export interface Call {
   path: string;
   contentType?: string | undefined;
   body?: unknown;
+  /** Makes what takes the body of a success as it comes, for each attempt anew. */
+  reader?: (() => Reader) | undefined;
 }
 
 export interface Caller {
   /** Answers the object of a success. */
   call<T>(call: Call, options?: CallOptions): Promise<T>;
-  /** The same for a list, which is parsed as it comes. */
-  list<T>(call: Call, options?: CallOptions): Promise<KubeList<T>>;
+  /** Answers a list of what `project` keeps of each object; it is parsed as it comes. */
+  list<T, P>(call: Call, project: (object: T) => P, options?: CallOptions): Promise<KubeList<P>>;
   /** The bytes of a success's body. The time limit is that of the opening; an open stream ends at the signal only. */
   stream(call: Call, options?: CallOptions): AsyncGenerator<Buffer, void, undefined>;
   close(): Promise<void>;
@@ -62,7 +65,12 @@ export function createCaller(connection: Connection, options: CallerOptions): Ca
     return got instanceof Promise ? scope.race(got) : got;
   };
 
-  const start = (call: Call, body: string | undefined, credentials: Credentials, mode: Mode) => {
+  const start = (
+    call: Call,
+    body: string | undefined,
+    credentials: Credentials,
+    mode: 'whole' | 'stream',
+  ) => {
     const headers = [
       'accept',
       mode === 'stream' ? '*/*' : 'application/json',
@@ -74,11 +82,11 @@ export function createCaller(connection: Connection, options: CallerOptions): Ca
     if (body !== undefined) headers.push('content-type', call.contentType ?? 'application/json');
     const { calls, streams } = pools.for(credentials);
     const request = { method: call.method, path: prefix + call.path, headers, body };
-    return new Exchange(mode === 'stream' ? streams : calls, request, mode);
+    return new Exchange(mode === 'stream' ? streams : calls, request, mode, call.reader?.());
   };
 
   /** One request and its answer's headers (`stream`) or all of it. Throws KubeError, also for an error status. */
-  const attempt = async (call: Call, body: string | undefined, scope: Scope, mode: Mode) => {
+  const attempt = async (call: Call, body: string | undefined, scope: Scope, mode: 'whole' | 'stream') => {
     const change = call.method !== 'GET';
     let credentials = await credentialsNow(scope);
     for (let renewed = false; ; renewed = true) {
@@ -120,11 +128,11 @@ export function createCaller(connection: Connection, options: CallerOptions): Ca
     new KubeError(`${nameOf(call)}: the client is closed.`, { reason: 'cancelled', outcome: 'not_sent' });
 
   /** Runs a call until it succeeds, fails for good, or may not be sent again. */
-  const withRetries = async (call: Call, scope: Scope, mode: Mode): Promise<Exchange> => {
+  const withRetries = async (call: Call, scope: Scope): Promise<Exchange> => {
     const body = call.body === undefined ? undefined : JSON.stringify(call.body);
     for (let failures = 1; ; failures++) {
       try {
-        return await attempt(call, body, scope, mode);
+        return await attempt(call, body, scope, 'whole');
       } catch (error) {
         if (!(error instanceof KubeError) || failures > options.retries || !mayResend(error)) throw error;
         const waitMs = Math.max(backoffMs(options.backoff, failures), (error.retryAfterSeconds ?? 0) * 1000);
@@ -138,36 +146,29 @@ export function createCaller(connection: Connection, options: CallerOptions): Ca
     }
   };
 
-  /** A call whose answer comes whole, read by `read` while the call's right to go on is not over. */
-  const whole = async <T>(
-    call: Call,
-    mode: Mode,
-    callOptions: CallOptions,
-    read: (exchange: Exchange) => T,
-  ): Promise<T> => {
+  /** The answer of a call, all of it. */
+  const whole = async (call: Call, callOptions: CallOptions): Promise<Exchange> => {
     if (closed) throw closedError(call);
     const scope = new Scope(callOptions.timeoutMs ?? options.defaultTimeoutMs, callOptions.signal, live);
     try {
-      return read(await withRetries(call, scope, mode));
+      return await withRetries(call, scope);
     } finally {
       scope.end();
     }
   };
 
-  const parsed = <T>(call: Call, exchange: Exchange): T =>
-    parseObject<T>(() => nameOf(call), exchange.body(), call.method !== 'GET');
-
   return {
-    call: <T>(call: Call, callOptions: CallOptions = {}) =>
-      whole(call, 'whole', callOptions, (exchange) => parsed<T>(call, exchange)),
+    async call<T>(call: Call, callOptions: CallOptions = {}): Promise<T> {
+      const exchange = await whole(call, callOptions);
+      return parseObject<T>(() => nameOf(call), exchange.body(), call.method !== 'GET');
+    },
 
-    list: <T>(call: Call, callOptions: CallOptions = {}) =>
-      whole(
-        call,
-        'list',
-        callOptions,
-        (exchange) => (exchange.list() as KubeList<T> | undefined) ?? parsed<KubeList<T>>(call, exchange),
-      ),
+    async list<T, P>(call: Call, project: (object: T) => P, callOptions: CallOptions = {}) {
+      // Of several attempts the last has the answer.
+      let reader = createListReader(project);
+      await whole({ ...call, reader: () => (reader = createListReader(project)) }, callOptions);
+      return reader.end((text) => parseObject<KubeList<T>>(() => nameOf(call), text, false));
+    },
 
     async *stream(call, callOptions = {}) {
       if (closed) throw closedError(call);

@@ -1,8 +1,6 @@
 /** One HTTP request and its answer on undici's lowest level, where it shows whether a byte has left. */
 import type { Dispatcher } from 'undici';
 import type { IncomingHttpHeaders } from 'node:http';
-import { createListReader } from './list-reader.js';
-import type { KubeList } from './objects.js';
 
 export interface HttpRequest {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -11,15 +9,16 @@ export interface HttpRequest {
   body?: string | undefined;
 }
 
-/** What is done with the body: see Exchange. */
-export type Mode = 'whole' | 'list' | 'stream';
+/** Takes the chunks of a success's body as they come, in the exchange's stead. */
+export interface Reader {
+  push(chunk: Buffer): void;
+}
 
 /** Bytes of an answer that may wait for their reader before the socket is paused. */
 const HIGH_WATER = 256 * 1024;
 
 /**
- * `whole` and `list` resolve `answered` when the whole body is here, of which `list` has parsed most by then; `stream`
- * resolves it at the headers and pauses the socket while the reader
+ * `whole` resolves `answered` when the whole body is here, `stream` at the headers and pauses the socket while the reader
  * is slow. `answered` rejects with the transport's error. A request is never written twice: undici sends one again when
  * the socket dies under a pipeline, and that second start is refused here.
  */
@@ -33,7 +32,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #reject!: (error: Error) => void;
   #controller: Dispatcher.DispatchController | undefined;
   #chunks: Buffer[] = [];
-  readonly #list = createListReader();
   #waiting = 0;
   #ended = false;
   #error: Error | undefined;
@@ -42,7 +40,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   constructor(
     dispatcher: Dispatcher,
     request: HttpRequest,
-    private readonly mode: Mode,
+    private readonly mode: 'whole' | 'stream',
+    private readonly reader?: Reader,
   ) {
     this.answered = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -66,15 +65,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#controller?.abort(error);
   }
 
-  /** The whole body; only after `answered`. */
+  /** The whole body, unless a reader took it; only after `answered`. */
   body(): Buffer {
     const [only] = this.#chunks;
     return only !== undefined && this.#chunks.length === 1 ? only : Buffer.concat(this.#chunks);
-  }
-
-  /** The list that the body is; undefined when it must be parsed from `body`. Only after `answered`, in mode `list`. */
-  list(): KubeList<unknown> | undefined {
-    return this.#list.end();
   }
 
   /** The body as it comes. Leaving the loop closes the socket, unless the body has ended. */
@@ -113,9 +107,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#ended) return;
+    if (this.reader !== undefined && this.code < 300) return this.reader.push(chunk);
     this.#chunks.push(chunk);
-    if (this.mode === 'list' && this.code < 300) this.#list.push(chunk);
-    if (this.mode !== 'stream') return;
+    if (this.mode === 'whole') return;
     this.#waiting += chunk.length;
     if (this.#waiting > HIGH_WATER) controller.pause();
     this.#wake?.();

@@ -30,6 +30,11 @@ export interface ListQuery {
   resourceVersionMatch?: 'Exact' | 'NotOlderThan' | undefined;
 }
 
+export interface ListOptions<T, P> extends CallOptions {
+  /** What the list holds of each object. Applied while the list comes in, so that a long one is never whole in memory. */
+  project?: ((object: T) => P) | undefined;
+}
+
 export interface WatchQuery {
   labelSelector?: string | undefined;
   fieldSelector?: string | undefined;
@@ -91,12 +96,12 @@ export interface Kube {
   version(options?: CallOptions): Promise<VersionInfo>;
   get<T extends KubeObject>(resource: Resource<T>, at: At, options?: CallOptions): Promise<T>;
   /** One page; follow `metadata.continue`. Without a namespace: all namespaces. */
-  list<T extends KubeObject>(
+  list<T extends KubeObject, P = T>(
     resource: Resource<T>,
     namespace: string | undefined,
     query?: ListQuery,
-    options?: CallOptions,
-  ): Promise<KubeList<T>>;
+    options?: ListOptions<T, P>,
+  ): Promise<KubeList<P>>;
   create<T extends KubeObject>(
     resource: Resource<T>,
     namespace: string | undefined,

@@ -1,66 +1,75 @@
 /**
- * Reads a list while it still comes in, so that the API server writes the end of it while we parse its beginning. It
- * relies on how the API server writes lists, kind and metadata before the items and each item's metadata first; what is
- * written otherwise is left to be parsed as a whole.
+ * Reads a list while it still comes in: the API server writes its end while we parse its beginning, and neither its text
+ * nor its objects are ever in memory as a whole. This relies on how the API server writes lists: kind and metadata before
+ * the items, each item's metadata first. What is written otherwise is parsed at the end.
  */
 import type { KubeList } from './objects.js';
 
 const ITEMS = Buffer.from('"items":[');
 /** Between two items. Inside of a JSON string its quotes would be escaped. */
 const BETWEEN = Buffer.from('},{"metadata":{');
-/** Bytes in which the first item must begin. */
-const MAX_HEAD = 4096;
 
-export interface ListReader<T> {
+export interface ListReader<T, P> {
   push(chunk: Buffer): void;
-  /** The list, after the last chunk; undefined when it is to be parsed as a whole. */
-  end(): KubeList<T> | undefined;
+  /** The list, after the last chunk. @param parse for what is left: a list as JSON; what it throws is passed on. */
+  end(parse: (text: Buffer) => KubeList<T>): KubeList<P>;
 }
 
-export function createListReader<T>(): ListReader<T> {
-  const items: T[] = [];
+/** @param project what is kept of each item. */
+export function createListReader<T, P>(project: (item: T) => P): ListReader<T, P> {
+  const items: P[] = [];
   /** What comes before the items; undefined until it is here. */
-  let head: string | undefined;
-  let rest: Buffer = Buffer.alloc(0);
-  let isOther = false;
+  let head: Buffer | undefined;
+  /** What is not parsed yet. */
+  let rest: Buffer[] = [];
+  let isWhole = false;
+  /** What `project` threw: to be told to who asked, not to the connection that the chunks come from. */
+  let failed: { error: unknown } | undefined;
 
-  const read = (): void => {
-    if (head === undefined) {
-      const start = rest.indexOf(ITEMS);
-      if (start < 0) {
-        isOther = rest.length > MAX_HEAD;
-        return;
-      }
-      head = rest.toString('utf8', 0, start + ITEMS.length);
-      rest = rest.subarray(start + ITEMS.length);
+  const keep = (all: readonly T[]): void => {
+    try {
+      for (const item of all) items.push(project(item));
+    } catch (error) {
+      failed ??= { error };
     }
-    const last = rest.lastIndexOf(BETWEEN);
-    if (last < 0) return;
-    for (const item of JSON.parse(`[${rest.toString('utf8', 0, last + 1)}]`) as T[]) items.push(item);
-    rest = rest.subarray(last + 2);
+  };
+
+  /** Takes the head off the first chunk. A list whose head is not there has no item that is worth the trouble. */
+  const behead = (chunk: Buffer): Buffer => {
+    const end = chunk.indexOf(ITEMS) + ITEMS.length;
+    isWhole = end < ITEMS.length;
+    if (isWhole) return chunk;
+    head = chunk.subarray(0, end);
+    return chunk.subarray(end);
   };
 
   return {
-    push(chunk) {
-      if (isOther) return;
-      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      try {
-        read();
-      } catch {
-        // A list inside of an item was cut, or it is no JSON, which is told by who parses the whole.
-        isOther = true;
+    push(given) {
+      const chunk = head === undefined && !isWhole ? behead(given) : given;
+      const last = isWhole ? -1 : chunk.lastIndexOf(BETWEEN);
+      if (last < 0) {
+        rest.push(chunk);
+        return;
       }
+      const text = Buffer.concat([...rest, chunk.subarray(0, last + 1)]).toString();
+      let complete: T[];
+      try {
+        complete = JSON.parse(`[${text}]`) as T[];
+      } catch {
+        // The cut went through an item that holds a list like this one.
+        isWhole = true;
+        rest.push(chunk);
+        return;
+      }
+      keep(complete);
+      rest = [chunk.subarray(last + 2)];
     },
-    end() {
-      if (isOther || head === undefined) return undefined;
-      try {
-        const list = JSON.parse(head + rest.toString('utf8')) as KubeList<T>;
-        for (const item of list.items) items.push(item);
-        list.items = items;
-        return list;
-      } catch {
-        return undefined;
-      }
+    end(parse) {
+      const { items: left, ...list } = parse(Buffer.concat(head === undefined ? rest : [head, ...rest]));
+      // Go writes an empty list as null.
+      keep(left ?? []);
+      if (failed !== undefined) throw failed.error;
+      return { ...list, items };
     },
   };
 }

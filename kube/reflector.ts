@@ -100,8 +100,8 @@ export function startReflector<T extends KubeObject>(options: ReflectorOptions<T
     let next: string | undefined;
     do {
       const query = { labelSelector, fieldSelector, limit: pageSize, continue: next };
-      const page = await kube.list(resource, namespace, query, { signal });
-      items.push(...page.items.map(project));
+      const page = await kube.list(resource, namespace, query, { signal, project });
+      items.push(...page.items);
       resourceVersion = page.metadata.resourceVersion;
       next = page.metadata.continue || undefined;
     } while (next !== undefined);

@@ -4,10 +4,10 @@ import { createCaller } from './caller.js';
 import type { Caller, KubeLog } from './caller.js';
 import type { Connection } from './connection.js';
 import { KubeError } from './errors.js';
-import type { ChangeOptions, Kube, Patch, WatchEvent } from './kube.js';
+import type { ChangeOptions, Kube, ListOptions, ListQuery, Patch, WatchEvent } from './kube.js';
 import { createLineSplitter } from './lines.js';
 import { PODS } from './objects.js';
-import type { KubeList, KubeObject, Status, VersionInfo } from './objects.js';
+import type { KubeObject, Resource, Status, VersionInfo } from './objects.js';
 import { collectionPath, homePath, objectPath, withQuery } from './paths.js';
 
 export interface KubeOptions {
@@ -56,12 +56,15 @@ export function createKube(connection: Connection, options: KubeOptions = {}): K
     get: async <T extends KubeObject>(...[resource, at, call]: Parameters<Kube['get']>) =>
       caller.call<T>({ method: 'GET', path: objectPath(resource, at) }, call),
 
-    list: async <T extends KubeObject>(...[resource, namespace, query, call]: Parameters<Kube['list']>) => {
+    list: async <T extends KubeObject, P = T>(
+      resource: Resource<T>,
+      namespace: string | undefined,
+      query?: ListQuery,
+      options: ListOptions<T, P> = {},
+    ) => {
       const path = withQuery(collectionPath(resource, namespace), { ...query });
-      const list = await caller.list<T>({ method: 'GET', path }, call);
-      // Go writes an empty list as null.
-      list.items ??= [];
-      return list;
+      const { project = (object: T) => object as unknown as P } = options;
+      return caller.list<T, P>({ method: 'GET', path }, project, options);
     },
 
     create: async <T extends KubeObject>(

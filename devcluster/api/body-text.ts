@@ -9,7 +9,7 @@ export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new SyntaxError(jsonReason(text, error));
+    throw new SyntaxError(jsonReason(text, error), { cause: error });
   }
 }
 

@@ -180,10 +180,9 @@ export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
     const text = await readText(request);
     const query = parseWriteQuery(call.query, 'PatchOptions', '');
     if (!call.query.get('fieldManager')) throw managerRequired();
-    const strictness: Strictness = { fieldValidation: query.fieldValidation, warnings: [] };
     const kind = bodyKind(schema, resource);
     const part = partOf(call);
-    const config = readConfiguration(schema, kind, text, strictness);
+    const config = readConfiguration(schema, kind, text);
     checkIdentity(config, at);
     if (part === 'main' && resource.subresources?.includes('status') === true) delete config.status;
     const isNew = registry.storage(resource).get(keyOf(resource, at.namespace, at.name)) === undefined;
@@ -202,7 +201,7 @@ export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
     const result = isNew
       ? registry.create(resource, at.namespace, object, options)
       : registry.update(at, part, () => object, options);
-    sendObject(call, isNew ? 201 : 200, result, warningHeaders(strictness.warnings));
+    sendObject(call, isNew ? 201 : 200, result);
   };
 
   const remove: ResourceHandler = async (call) => {

@@ -75,12 +75,7 @@ export const managerRequired = (): ApiError =>
   ]);
 
 /** Reads an applied configuration: what was written and nothing else. It is to be JSON, which is YAML too. */
-export function readConfiguration(
-  schema: Schema,
-  kind: BodyKind,
-  text: string,
-  strictness: Strictness,
-): JsonObject {
+export function readConfiguration(schema: Schema, kind: BodyKind, text: string): JsonObject {
   let raw: unknown;
   try {
     raw = parseJson(text);

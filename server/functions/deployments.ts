@@ -160,9 +160,12 @@ export const deployments = {
 
   async list_deployments(deps, params, call) {
     const { namespace, query } = listQuery('list_deployments', params, call);
-    const page = await deps.kube.list(DEPLOYMENTS, namespace, query, call.io());
+    const page = await deps.kube.list(DEPLOYMENTS, namespace, query, {
+      ...call.io(),
+      project: deploymentView,
+    });
     return {
-      items: page.items.map(deploymentView),
+      items: page.items,
       ...(page.metadata.continue ? { continue: page.metadata.continue } : {}),
     };
   },

@@ -22,9 +22,9 @@ export const pods = {
       const where = { namespace: params.namespace, name: params.deployment };
       query.labelSelector = selectorText((await deps.kube.get(DEPLOYMENTS, where, options)).spec?.selector);
     }
-    const page = await deps.kube.list(PODS, namespace, query, options);
+    const page = await deps.kube.list(PODS, namespace, query, { ...options, project: podView });
     return {
-      items: page.items.map(podView),
+      items: page.items,
       ...(page.metadata.continue ? { continue: page.metadata.continue } : {}),
     };
   },

@@ -4,60 +4,19 @@
  */
 import t from 'tap';
 import type { Test } from 'tap';
-import {
-  CONFIG_MAPS,
-  DEPLOYMENTS,
-  createKube,
-  keyOf,
-  kubeconfigConnection,
-  startReflector,
-} from '../../kube/index.js';
+import { DEPLOYMENTS, createKube, keyOf, kubeconfigConnection, startReflector } from '../../kube/index.js';
 import type { Change, Deployment } from '../../kube/index.js';
 import { call, lines } from '../helpers/http.js';
 import type { Answer } from '../helpers/http.js';
 import { startOperator } from '../helpers/operator.js';
 import { controlCluster, controlSocket } from './control.js';
 import { kubectl, makeNamespace, until, whyNot } from './kubectl.js';
+import { away, nothingSent, succeeded, summary, worker } from './load.js';
+import type { Told } from './load.js';
 
 const NAMESPACE = 'faults';
 const ROUNDS = 3;
 const image = 'nginx:1.15.4';
-
-interface Told {
-  readonly name: string;
-  readonly answer: Answer;
-}
-
-/** What a call may be told when the API server is away; a change also what became of it. */
-const away = ({ answer: { status, body } }: Told, change: boolean): boolean =>
-  (status === 503 && body['code'] === 'cluster_unavailable' && body['retry_after_seconds'] >= 1) ||
-  (status === 502 && body['code'] === 'bad_gateway' && (!change || body['outcome'] === 'unknown')) ||
-  (status === 504 && body['code'] === 'deadline_exceeded');
-
-const nothingSent = ({ answer }: Told): boolean => answer.body['code'] === 'cluster_unavailable';
-const succeeded = ({ answer }: Told): boolean => answer.status === 200;
-const summary = (told: readonly Told[]): string => {
-  const counts = new Map<string, number>();
-  for (const { answer } of told) {
-    const kind = answer.status === 200 ? 'ok' : `${answer.status} ${String(answer.body['code'])}`;
-    counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  }
-  return [...counts].map(([kind, count]) => `${count} × ${kind}`).join(', ');
-};
-
-/** Calls one after the other until it is stopped. */
-function worker(step: (turn: number) => Promise<void>): { stop(): Promise<void> } {
-  let going = true;
-  const running = (async () => {
-    for (let turn = 0; going; turn++) await step(turn);
-  })();
-  return {
-    stop() {
-      going = false;
-      return running;
-    },
-  };
-}
 
 async function test(t: Test, socket: string): Promise<void> {
   const apiServer = (action: 'kill' | 'start'): Promise<string> =>
@@ -69,7 +28,7 @@ async function test(t: Test, socket: string): Promise<void> {
   const kube = createKube(connection);
   t.teardown(() => kube.close());
   await makeNamespace(NAMESPACE);
-  t.teardown(() => kubectl(['delete', 'namespace', NAMESPACE]));
+  t.teardown(() => kubectl(['delete', 'namespace', NAMESPACE, '--wait=false']));
 
   const operator = await startOperator('kubeconfig', { XI_NAMESPACE: NAMESPACE });
   t.teardown(() => operator.stop());
@@ -84,6 +43,8 @@ async function test(t: Test, socket: string): Promise<void> {
     kube,
     resource: DEPLOYMENTS,
     namespace: NAMESPACE,
+    // It is to see much between one kill and the next.
+    backoff: { baseMs: 100, maxMs: 500 },
     onChange: (change) => seen.push(change),
   });
   t.teardown(() => reflector.stop());
@@ -101,7 +62,11 @@ async function test(t: Test, socket: string): Promise<void> {
     return all;
   })();
   waiting.catch(() => undefined);
-  const counting = ['node', '-e', 'let n = 0; setInterval(() => console.log(n++), 20)'];
+  const counting = [
+    'node',
+    '-e',
+    'process.on("SIGTERM", () => process.exit()); let n = 0; setInterval(() => console.log(n++), 20)',
+  ];
   t.equal(
     (await ask('create_deployment', { name: 'counting', image, command: counting, replicas: 1, wait: true }))
       .status,
@@ -197,11 +162,11 @@ async function test(t: Test, socket: string): Promise<void> {
   await Promise.all(workers.map((one) => one.stop()));
   for (const [what, which] of Object.entries(told)) t.comment(`${what}: ${summary(which)}`);
 
-  const stored = await kubeList();
-  async function kubeList(): Promise<Map<string, Deployment>> {
+  const storedNow = async (): Promise<Map<string, Deployment>> => {
     const { items } = await kube.list(DEPLOYMENTS, NAMESPACE);
     return new Map(items.map((item) => [item.metadata?.name ?? '', item]));
-  }
+  };
+  const stored = await storedNow();
   const everSeen = new Set(seen.map(({ object }) => object.metadata?.name));
 
   await t.test('each call was told what is true', async (t) => {
@@ -259,7 +224,7 @@ async function test(t: Test, socket: string): Promise<void> {
     const state = (objects: Iterable<Deployment>): string[] =>
       [...objects].map((one) => `${keyOf(one)} ${one.metadata?.resourceVersion}`).sort();
     await until(
-      async () => [state(reflector.store.values()), state((await kubeList()).values())],
+      async () => [state(reflector.store.values()), state((await storedNow()).values())],
       ([mine, theirs]) => JSON.stringify(mine) === JSON.stringify(theirs),
     );
     const stories = new Map<string, Change<Deployment>[]>();
@@ -267,7 +232,7 @@ async function test(t: Test, socket: string): Promise<void> {
       const uid = change.object.metadata?.uid ?? '';
       stories.set(uid, [...(stories.get(uid) ?? []), change]);
     }
-    const there = new Set([...(await kubeList()).values()].map(({ metadata }) => metadata?.uid));
+    const there = new Set([...(await storedNow()).values()].map(({ metadata }) => metadata?.uid));
     const wrong = [...stories].filter(([uid, changes]) => {
       const types = changes.map(({ type }) => type);
       const versions = changes
@@ -312,7 +277,6 @@ async function test(t: Test, socket: string): Promise<void> {
       ({ status }) => status === 200,
     );
     t.equal((await call(early.url, 'list_pods')).status, 200);
-    t.match(await kube.list(CONFIG_MAPS, NAMESPACE), { items: Array });
   });
 }
 
