@@ -87,8 +87,9 @@ export function buildApp(config: Config, deps: AppDeps): FastifyInstance {
       const given = request.headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
     },
-    // The library's audit record is the line of a call.
+    // The library's audit record is the line of a call, so no request needs a logger of its own.
     logController: new LogController({ disableRequestLogging: true }),
+    childLoggerFactory: (logger) => logger,
     forceCloseConnections: 'idle',
     // The library checks params, for all faces; Fastify only serialises.
     routerOptions: { ignoreTrailingSlash: true },

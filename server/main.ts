@@ -11,6 +11,9 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string;
 };
 
+/** Standard error, many lines in one go and the last of them soon: a write for each would cost more than its line. */
+const LOG = { dest: 2, sync: false, minLength: 4096, periodicFlush: 100 } as const;
+
 const HOW = {
   embedded: (url: string) =>
     `the embedded cluster at ${url}\n             It is for trying out and for tests: it keeps everything in memory and only pretends to run pods.\n             kubectl --server ${url} get pods`,
@@ -37,7 +40,7 @@ ${call('pod_logs', { deployment: 'nginx-deployment', follow: true })}
 export async function serve(): Promise<void> {
   try {
     const config = readConfig(process.env);
-    const log = pino({ level: config.XI_LOG_LEVEL }, pino.destination({ dest: 2, sync: false }));
+    const log = pino({ level: config.XI_LOG_LEVEL }, pino.destination(LOG));
     const running = await start({ config, log, version, environment: process.env });
     process.stdout.write(`${banner(running)}\n`);
     closeWithGrace(

@@ -10,8 +10,8 @@ import { endedBy, fromKube } from '../kube-errors.js';
 import type { Deps, Log } from '../ports.js';
 import type { Call, Caller, Implementations, Progress } from './implementation.js';
 import { nearest } from './nearest.js';
-import { linkSignals, relay } from './signals.js';
-import type { Ending, LinkedSignal } from './signals.js';
+import { LinkedSignal, relay } from './signals.js';
+import type { Ending } from './signals.js';
 import { compileParams, compileResult } from './validate.js';
 import type { Checked } from './validate.js';
 
@@ -61,6 +61,32 @@ interface Entry {
 }
 
 const isProgress = (value: object): value is Progress<unknown, unknown> => Symbol.asyncIterator in value;
+
+/** A class, since one is made for every call and its signal only for some. */
+class RunningCall implements Call {
+  readonly requestId: string;
+  readonly caller: Caller;
+  readonly dryRun: boolean;
+
+  constructor(
+    { requestId, caller, dryRun }: CallOptions,
+    private readonly linked: LinkedSignal,
+    readonly given: Call['given'],
+    readonly log: Log,
+  ) {
+    this.requestId = requestId;
+    this.caller = caller;
+    this.dryRun = dryRun === true;
+  }
+
+  get signal(): AbortSignal {
+    return this.linked.signal;
+  }
+
+  io(): ReturnType<Call['io']> {
+    return { signal: this.linked.signal, timeoutMs: this.linked.remainingMs() };
+  }
+}
 
 /** Runs to the result; items on the way are dropped. */
 async function resultOf(running: Progress<unknown, unknown>): Promise<unknown> {
@@ -163,23 +189,12 @@ export function createLibrary({
           throw new AppError('invalid_params', `${name} only reads: it has no dry_run.`);
         const checked = check(params);
         filled = checked.filled;
-        const link = linkSignals(
+        linked = new LinkedSignal(
           [options.signal, ending],
           timeoutMs(contract, filled, options.timeoutSeconds),
         );
-        linked = link;
-        if (link.ended !== undefined) throw link.ended;
-        return implementation(deps, filled, {
-          requestId: options.requestId,
-          caller: options.caller,
-          get signal() {
-            return link.signal;
-          },
-          io: () => ({ signal: link.signal, timeoutMs: link.remainingMs() }),
-          dryRun,
-          given: checked.given,
-          log,
-        });
+        if (linked.ended !== undefined) throw linked.ended;
+        return implementation(deps, filled, new RunningCall(options, linked, checked.given, log));
       },
       settle(result: unknown): unknown {
         const fault = wrong(result);

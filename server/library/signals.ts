@@ -40,67 +40,68 @@ export function relay(signal: AbortSignal): Ending {
   return ender;
 }
 
-export interface LinkedSignal {
-  /** Why the call must end; undefined while it may go on. */
-  readonly ended: AppError | undefined;
-  /** For those who must know at once; made when it is first asked for. */
-  readonly signal: AbortSignal;
-  /** Milliseconds until the deadline; undefined without one. */
-  remainingMs(): number | undefined;
-  /** Takes every listener and timer down. */
-  release(): void;
-}
-
 /**
- * Links signals and a deadline. The linked signal's reason is always an AppError: that of the source when it is one, else
+ * Signals and a deadline as one, for a call. Its reason is always an AppError: that of the source when it is one, else
  * `overloaded` (never seen by a caller who left).
- * @param timeoutMs milliseconds until `deadline_exceeded`; none when undefined.
  */
-export function linkSignals(
-  sources: readonly (Ending | undefined)[],
-  timeoutMs: number | undefined,
-): LinkedSignal {
-  let controller: AbortController | undefined;
-  let ended: AppError | undefined;
-  const deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
-  const cleanups: (() => void)[] = [];
-  const end = (reason: unknown): void => {
-    ended ??=
-      reason instanceof AppError ? reason : new AppError('overloaded', 'The call was cancelled.', {}, reason);
-    controller?.abort(ended);
-  };
-  for (const source of sources) {
-    if (source === undefined) continue;
-    if (source.aborted) {
-      end(source.reason);
-      break;
+export class LinkedSignal {
+  #ended: AppError | undefined;
+  #controller: AbortController | undefined;
+  readonly #deadline: number | undefined;
+  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #listening: (readonly [source: Ending, listener: () => void])[] = [];
+
+  /** @param timeoutMs milliseconds until `deadline_exceeded`; none when undefined. */
+  constructor(sources: readonly (Ending | undefined)[], timeoutMs: number | undefined) {
+    for (const source of sources) {
+      if (source === undefined) continue;
+      if (source.aborted) {
+        this.#end(source.reason);
+        break;
+      }
+      const listener = (): void => this.#end(source.reason);
+      source.addEventListener('abort', listener, { once: true });
+      this.#listening.push([source, listener]);
     }
-    const listener = (): void => end(source.reason);
-    source.addEventListener('abort', listener, { once: true });
-    cleanups.push(() => source.removeEventListener('abort', listener));
-  }
-  if (timeoutMs !== undefined) {
-    const seconds = timeoutMs / 1000;
-    const timer = setTimeout(
-      () => end(new AppError('deadline_exceeded', `The call did not end within its ${seconds} s.`)),
+    if (timeoutMs === undefined) return;
+    this.#deadline = performance.now() + timeoutMs;
+    this.#timer = setTimeout(
+      () =>
+        this.#end(
+          new AppError('deadline_exceeded', `The call did not end within its ${timeoutMs / 1000} s.`),
+        ),
       timeoutMs,
     );
-    cleanups.push(() => clearTimeout(timer));
   }
-  return {
-    get ended() {
-      return ended;
-    },
-    get signal() {
-      if (controller === undefined) {
-        controller = new AbortController();
-        if (ended !== undefined) controller.abort(ended);
-      }
-      return controller.signal;
-    },
-    remainingMs: () => (deadline === undefined ? undefined : Math.max(0, deadline - performance.now())),
-    release: () => {
-      for (const cleanup of cleanups.splice(0)) cleanup();
-    },
-  };
+
+  /** Why the call must end; undefined while it may go on. */
+  get ended(): AppError | undefined {
+    return this.#ended;
+  }
+
+  /** For those who must know at once; made when it is first asked for. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#ended !== undefined) this.#controller.abort(this.#ended);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Milliseconds until the deadline; undefined without one. */
+  remainingMs(): number | undefined {
+    return this.#deadline === undefined ? undefined : Math.max(0, this.#deadline - performance.now());
+  }
+
+  /** Takes every listener and timer down. */
+  release(): void {
+    clearTimeout(this.#timer);
+    for (const [source, listener] of this.#listening.splice(0)) source.removeEventListener('abort', listener);
+  }
+
+  #end(reason: unknown): void {
+    this.#ended ??=
+      reason instanceof AppError ? reason : new AppError('overloaded', 'The call was cancelled.', {}, reason);
+    this.#controller?.abort(this.#ended);
+  }
 }

@@ -169,11 +169,7 @@ await t.test('headers that are fine', async (t) => {
     { 'sec-fetch-site': 'same-origin' },
     { 'sec-fetch-site': 'none' },
   ])
-    t.equal(
-      (await post('list_pods', '', { ...JSON_TYPE, ...headers })).status,
-      200,
-      JSON.stringify(headers),
-    );
+    t.equal((await post('list_pods', '', { ...JSON_TYPE, ...headers })).status, 200, JSON.stringify(headers));
   t.equal((await request('POST', '/v1/functions/list_pods', {})).status, 200, 'no body and no type is {}');
   const own = await post('list_pods', '{}', { ...JSON_TYPE, 'x-request-id': 'my-own-id.1' });
   t.equal(own.headers['x-request-id'], 'my-own-id.1');

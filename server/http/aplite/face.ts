@@ -1,7 +1,7 @@
 /** `POST /`, Aplite's protocol, and `GET /v1/aplite`, the remote block to paste. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { CallOptions, Library } from '../../library/library.js';
-import { linkSignals } from '../../library/signals.js';
+import { LinkedSignal } from '../../library/signals.js';
 import type { Log } from '../../ports.js';
 import { createPeer } from './callback.js';
 import { defineFunctions } from './functions.js';
@@ -44,15 +44,15 @@ export function registerAplite(app: FastifyInstance, options: ApliteOptions): vo
 
     scope.post('/', async (request, reply) => {
       const asked = callOptions(request, reply);
-      const { signal, release } = linkSignals(
+      const linked = new LinkedSignal(
         [asked.signal],
         asked.timeoutSeconds === undefined ? undefined : asked.timeoutSeconds * 1000,
       );
       try {
-        const text = await answer(request.body, { ...asked, signal });
+        const text = await answer(request.body, { ...asked, signal: linked.signal });
         return await reply.type(TEXT).send(text);
       } finally {
-        release();
+        linked.release();
       }
     });
 

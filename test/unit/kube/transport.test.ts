@@ -235,10 +235,7 @@ t.test('(a) refused connections', async (t) => {
 t.test('faults on the wire: a read is retried, a change is sent once', async (t) => {
   const ok = JSON.stringify(WEB);
   const good = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${ok.length}\r\n\r\n${ok}`;
-  const faults: Record<
-    string,
-    { reason: KubeErrorReason; fault: (socket: Socket) => void }
-  > = {
+  const faults: Record<string, { reason: KubeErrorReason; fault: (socket: Socket) => void }> = {
     '(c) reads the request, then resets': {
       reason: 'unreachable',
       fault: (socket) => socket.resetAndDestroy(),
