@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { fileCredentials, mergeSources } from './connection.js';
 import type { Connection, CredentialSource, Credentials, ProxySettings } from './connection.js';
+import { cannotConnect } from './errors.js';
 import { execCredentials } from './exec-credentials.js';
 import type { ExecConfig } from './exec-credentials.js';
 
