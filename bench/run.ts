@@ -8,9 +8,10 @@ import { list } from './rows/list.js';
 import { log } from './rows/log.js';
 import { memory } from './rows/memory.js';
 import { noCluster } from './rows/no-cluster.js';
-import type { Row, Scale } from './rows/row.js';
+import type { Bench, Row, Scale } from './rows/row.js';
 import { start } from './rows/start.js';
 import { HEADER, lineText } from './table.js';
+import type { Line } from './table.js';
 
 const ROWS: Readonly<Record<string, Row>> = {
   create,
@@ -68,6 +69,16 @@ const { values } = parseArgs({
   },
 });
 
+/** The lines of a row, and then the end of what it started. */
+async function* linesOf(row: Row, bench: Bench): AsyncGenerator<Line> {
+  const ends: (() => Promise<unknown>)[] = [];
+  try {
+    yield* row({ ...bench, onEnd: (action) => ends.push(action) });
+  } finally {
+    for (const end of ends.reverse()) await end();
+  }
+}
+
 async function main(): Promise<void> {
   if (values.help) {
     process.stdout.write(HELP);
@@ -88,19 +99,18 @@ async function main(): Promise<void> {
         `${ground.how === 'embedded' ? 'an embedded cluster' : 'a cluster by KUBECONFIG'}, ${ground.version}\n` +
         `Medians of ${rounds}, with the least and the most. A ratio is the median of the rounds' own ratios.\n\n${HEADER}\n`,
     );
-    for (const name of wanted) {
-      const lines = ROWS[name]!({
-        ground,
-        scale: { ...base, rounds },
-        nodeImage: values['node-image'],
-        image: values.image,
-        baseImage: values['base-image'],
-      });
-      for await (const line of lines) {
+    const bench: Bench = {
+      ground,
+      scale: { ...base, rounds },
+      nodeImage: values['node-image'],
+      image: values.image,
+      baseImage: values['base-image'],
+    };
+    for (const name of wanted)
+      for await (const line of linesOf(ROWS[name]!, bench)) {
         process.stdout.write(`${lineText(line)}\n`);
         if (line.holds === false) missed.push(line.what);
       }
-    }
   } finally {
     await ground.close();
   }

@@ -1,4 +1,5 @@
 /** A work queue of keys: deduplicated, one run of a key at a time, retried by its own back-off. */
+import { setMaxListeners } from 'node:events';
 import { backoffMs } from './backoff.js';
 import type { Backoff } from './backoff.js';
 import { MAX_TIMER_MS } from './timers.js';
@@ -38,6 +39,8 @@ export function createWorkQueue<K extends string>(options: WorkQueueOptions<K>):
   const failures = new Map<K, number>();
   const delayed = new Map<K, { at: number; timer: NodeJS.Timeout }>();
   const stopping = new AbortController();
+  // Each call under way listens to it; that many are no leak.
+  setMaxListeners(0, stopping.signal);
 
   const add = (key: K) => {
     if (stopping.signal.aborted) return;

@@ -12,14 +12,14 @@ const CONNECTIONS = [1, 16, 64];
 /** What the Python operator of the seed page does, by connections: measured on a real cluster on a 2-core machine. */
 const PYTHON: Readonly<Record<number, number>> = { 1: 94, 16: 121, 64: 121 };
 
-export const create: Row = async function* ({ ground, scale: { rounds, seconds } }) {
+export const create: Row = async function* ({ ground, onEnd, scale: { rounds, seconds } }) {
   const namespace = await ground.namespace('create');
   const operator = await startOperator(ground.settings);
-  ground.onClose(() => operator.stop());
+  onEnd(() => operator.stop());
   const floor = await startPeer<{ url: string }>('floor', { access: ground.access });
-  ground.onClose(() => floor.stop());
+  onEnd(() => floor.stop());
   const official = await startPeer('official', { setup: { kubeconfig: ground.kubeconfig } });
-  ground.onClose(() => official.stop());
+  onEnd(() => official.stop());
 
   let run = 0;
   /** One run with names of its own, whose objects are gone when it ends. */

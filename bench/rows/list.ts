@@ -6,14 +6,14 @@ import { compare } from '../table.js';
 import { podsIn } from './pods.js';
 import type { Row } from './row.js';
 
-export const list: Row = async function* ({ ground, scale: { rounds, pods } }) {
+export const list: Row = async function* ({ ground, onEnd, scale: { rounds, pods } }) {
   const namespace = await podsIn(ground, pods, 0);
   const operator = await startOperator(ground.settings);
-  ground.onClose(() => operator.stop());
+  onEnd(() => operator.stop());
   const official = await startPeer('official', { setup: { kubeconfig: ground.kubeconfig } });
-  ground.onClose(() => official.stop());
+  onEnd(() => official.stop());
   const ours = new Pool(operator.url);
-  ground.onClose(() => ours.destroy());
+  onEnd(() => ours.destroy());
 
   const timed = async (work: () => Promise<number>): Promise<number> => {
     const started = performance.now();

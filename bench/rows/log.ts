@@ -25,13 +25,13 @@ async function written({ ground, scale, nodeImage }: Bench, namespace: string): 
 }
 
 export const log: Row = async function* (bench) {
-  const { ground, scale } = bench;
+  const { ground, scale, onEnd } = bench;
   const namespace = await ground.namespace('log');
   await written(bench, namespace);
   const operator = await startOperator(ground.settings);
-  ground.onClose(() => operator.stop());
+  onEnd(() => operator.stop());
   const ours = new Pool(operator.url, { bodyTimeout: 0 });
-  ground.onClose(() => ours.destroy());
+  onEnd(() => ours.destroy());
 
   let size = 0;
   /** Milliseconds until the last byte. */

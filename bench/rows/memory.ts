@@ -15,7 +15,7 @@ const CONNECTIONS = 16;
 /** What memory may have grown by between the second fifth of the calls and the last, to be called flat. */
 const FLAT = 1.1;
 
-export const memory: Row = async function* ({ ground, scale }) {
+export const memory: Row = async function* ({ ground, onEnd, scale }) {
   const namespace = await ground.namespace('memory');
   const idle: number[] = [];
   for (let round = 0; round < scale.rounds; round++) {
@@ -40,7 +40,7 @@ export const memory: Row = async function* ({ ground, scale }) {
   yield alone(`memory, ${part * 2} pods watched`, MIB, watching, { atMost: 160 });
 
   const operator = await startOperator(ground.settings);
-  ground.onClose(() => operator.stop());
+  onEnd(() => operator.stop());
   const call = (name: string, query: string, calls: number, params: object) =>
     load({
       url: operator.url,

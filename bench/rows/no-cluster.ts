@@ -7,11 +7,11 @@ import type { Row } from './row.js';
 
 const CONNECTIONS = 16;
 
-export const noCluster: Row = async function* ({ ground, scale: { rounds, seconds } }) {
+export const noCluster: Row = async function* ({ ground, onEnd, scale: { rounds, seconds } }) {
   const operator = await startOperator(ground.settings);
-  ground.onClose(() => operator.stop());
+  onEnd(() => operator.stop());
   const floor = await startPeer<{ url: string }>('floor', { access: ground.access });
-  ground.onClose(() => floor.stop());
+  onEnd(() => floor.stop());
   const served = (url: string, path: string) => async () =>
     (await load({ url, path, connections: CONNECTIONS, seconds, body: () => '{}' })).callsPerSecond;
   const figures = await alternate(

@@ -24,4 +24,9 @@ export interface Bench {
   readonly baseImage: string | undefined;
 }
 
-export type Row = (bench: Bench) => AsyncGenerator<Line>;
+/** What ends with the row. */
+export interface RowBench extends Bench {
+  onEnd(action: () => Promise<unknown>): void;
+}
+
+export type Row = (bench: RowBench) => AsyncGenerator<Line>;

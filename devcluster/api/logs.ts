@@ -56,7 +56,7 @@ export const createLogHandler =
       start();
       for (; next.done !== true && !gone.signal.aborted; next = await chunks.next())
         if (!response.write(next.value))
-          await Promise.race([once(response, 'drain'), once(response, 'close')]);
+          await once(response, 'drain', { signal: gone.signal }).catch(() => undefined);
       response.end();
     } finally {
       clearTimeout(soon);

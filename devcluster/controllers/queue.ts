@@ -1,5 +1,4 @@
 /** The work queue as every controller here uses it. */
-import { setMaxListeners } from 'node:events';
 import { KubeError, createWorkQueue } from '../../kube/index.js';
 import type { KubeLog, WorkQueue } from '../../kube/index.js';
 
@@ -18,9 +17,6 @@ export interface ControllerQueueOptions {
   reconcile(key: string, signal: AbortSignal): Promise<void | { requeueAfterMs: number }>;
 }
 
-/** Beyond this a timer would fire at once. */
-const LONGEST_MS = 2 ** 31 - 1;
-
 /** Retries soon, as nearly every failure is a copy that lags behind. */
 export const startQueue = ({
   name,
@@ -29,12 +25,7 @@ export const startQueue = ({
   reconcile,
 }: ControllerQueueOptions): WorkQueue<string> =>
   createWorkQueue<string>({
-    reconcile: async (key, signal) => {
-      // Each call under way listens to it; that many are no leak.
-      setMaxListeners(0, signal);
-      const again = await reconcile(key, signal);
-      return again && { requeueAfterMs: Math.min(again.requeueAfterMs, LONGEST_MS) };
-    },
+    reconcile,
     concurrency,
     backoff: { baseMs: 10, maxMs: 30_000 },
     onError: (key, err, retryInMs) => {

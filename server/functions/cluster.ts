@@ -1,10 +1,11 @@
 /** Functions about the cluster and the server itself. */
+import type { Contracts, Result } from '../../schemas/index.js';
 import type { Implementations } from '../library/implementation.js';
 import { NAMESPACES } from '../ports.js';
 import type { Deps } from '../ports.js';
 import { listQuery } from './list.js';
 
-type Reached = { reachable: boolean; version?: string; message?: string };
+type Info = Result<Contracts['server_info']>;
 
 /** How old an answer about the cluster may be, in milliseconds. */
 const FRESH_MS = 10_000;
@@ -13,21 +14,25 @@ const PATIENCE_MS = 3_000;
 
 /** The functions, with what is known of the cluster between calls. */
 export function clusterFunctions() {
-  let known: { at: number; answer: Promise<Reached> } | undefined;
+  let known: { at: number; answer: Promise<Info> } | undefined;
 
-  const ask = (deps: Deps): Promise<Reached> => {
-    if (known === undefined || performance.now() - known.at > FRESH_MS)
-      known = {
-        at: performance.now(),
-        answer: deps.kube.version({ timeoutMs: PATIENCE_MS }).then(
-          ({ gitVersion }) => ({ reachable: true, version: gitVersion }),
-          (error: unknown) => ({
-            reachable: false,
-            message: error instanceof Error ? error.message : String(error),
-          }),
-        ),
-      };
-    return known.answer;
+  const ask = async (deps: Deps): Promise<Info> => {
+    const { how, url, context } = deps.cluster;
+    const reached = await deps.kube.version({ timeoutMs: PATIENCE_MS }).then(
+      ({ gitVersion }) => ({ reachable: true, version: gitVersion }),
+      (error: unknown) => ({
+        reachable: false,
+        message: error instanceof Error ? error.message : String(error),
+      }),
+    );
+    return {
+      name: 'xi-k8s',
+      version: deps.version,
+      started_at: deps.startedAt.toISOString(),
+      default_namespace: deps.defaultNamespace,
+      functions: deps.functionCount,
+      cluster: { how, url, ...(context === undefined ? {} : { context }), ...reached },
+    };
   };
 
   return {
@@ -45,16 +50,10 @@ export function clusterFunctions() {
       };
     },
 
-    async server_info(deps) {
-      const { how, url, context } = deps.cluster;
-      return {
-        name: 'xi-k8s',
-        version: deps.version,
-        started_at: deps.startedAt.toISOString(),
-        default_namespace: deps.defaultNamespace,
-        functions: deps.functionCount,
-        cluster: { how, url, ...(context === undefined ? {} : { context }), ...(await ask(deps)) },
-      };
+    server_info(deps) {
+      if (known === undefined || performance.now() - known.at > FRESH_MS)
+        known = { at: performance.now(), answer: ask(deps) };
+      return known.answer;
     },
   } satisfies Partial<Implementations>;
 }

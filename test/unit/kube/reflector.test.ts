@@ -343,6 +343,30 @@ t.test('stop, at any time', async (t) => {
   });
 });
 
+t.test('only the projection is kept and told, of lists and of watches', async (t) => {
+  const full = (name: string, version: number): Pod => ({
+    ...pod(name, version),
+    spec: { containers: [{ name: 'main', image: `${name}:${version}` }] },
+    status: { phase: 'Running' },
+  });
+  const seen: Pod[] = [];
+  const { it, start } = await scene(t, [full('a', 1), full('b', 2)], {
+    project: ({ metadata, status }) => ({ ...(metadata && { metadata }), ...(status && { status }) }),
+    onChange: ({ object, previous }) => seen.push(object, ...(previous === undefined ? [] : [previous])),
+  });
+  const reflector = start({ pageSize: 1 });
+  await reflector.synced;
+  await until(() => it.watches.length === 1);
+  it.send('MODIFIED', full('a', 11));
+  it.send('ADDED', full('c', 12));
+  it.send('DELETED', full('b', 13));
+  await until(() => !reflector.store.has('shop/b'));
+  t.strictSame([...reflector.store.keys()].sort(), ['shop/a', 'shop/c']);
+  t.strictSame(reflector.store.get('shop/a'), { ...pod('a', 11), status: { phase: 'Running' } });
+  t.equal(seen.length, 6, 'two listed; modified and before, added, deleted');
+  for (const object of seen) t.strictSame(Object.keys(object), ['metadata', 'status']);
+});
+
 t.test('keys', (t) => {
   t.equal(keyOf({ metadata: { namespace: 'shop', name: 'web' } }), 'shop/web');
   t.equal(keyOf({ metadata: { name: NAMESPACES.plural } }), 'namespaces');
