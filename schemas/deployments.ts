@@ -89,7 +89,9 @@ export const DeletionProgress = Type.Object(
   {
     message: Type.String({ description: 'What is still there, in words.' }),
     object_gone: Type.Boolean({ description: 'Whether the object itself is gone.' }),
-    pods_left: Type.Integer({ description: 'How many of its pods are left.' }),
+    pods_left: Type.Optional(
+      Type.Integer({ description: 'How many of its pods are left, when their going is waited for.' }),
+    ),
   },
   { title: 'DeletionProgress' },
 );
@@ -118,7 +120,6 @@ const deployment = (...verbs: Verb[]): Permission => on('deployments', verbs, { 
 const rollout = (when?: string): Permission[] => {
   const condition = when === undefined ? {} : { when };
   return [
-    on('deployments', ['get'], { object: 'name', ...condition }),
     on('deployments', ['list', 'watch'], condition),
     on('pods', ['list', 'watch'], { group: '', ...condition }),
   ];
@@ -306,7 +307,7 @@ deadline is over or the Deployment is deleted.`,
   params: { namespace, name, timeout_seconds: timeoutSeconds },
   item: RolloutProgress,
   result: Deployment,
-  permissions: [...rollout()],
+  permissions: [deployment('get'), ...rollout()],
   aplite: ['name'],
   examples: [{ title: 'Until the pods are ready', params: { name: 'nginx-deployment' } }],
 });

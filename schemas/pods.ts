@@ -231,8 +231,9 @@ The first item of each container has \`event: "opened"\`; a pod with several con
   item: LogItem,
   permissions: [
     pods('pods', ['get'], { object: 'pod', when: 'pod' }),
-    pods('pods', ['list', 'watch'], { when: 'deployment' }),
-    pods('pods', ['list', 'watch'], { when: 'label_selector' }),
+    pods('pods', ['list'], { when: 'deployment' }),
+    pods('pods', ['list'], { when: 'label_selector' }),
+    pods('pods', ['list', 'watch'], { when: 'follow' }),
     pods('pods/log', ['get'], { object: 'pod' }),
     ...podsOfDeployment,
   ],

@@ -29,6 +29,9 @@ export interface AppDeps {
   readonly inPod: boolean;
 }
 
+/** Somebody waits for what a call watches, so that it soon sees that the API server is back. */
+const REFLECT_BACKOFF = { baseMs: 250, maxMs: 4_000 };
+
 const REQUEST_ID = /^[\w.:/+=@-]{1,128}$/;
 
 /** Fastify's own failures as ours. */
@@ -103,7 +106,7 @@ export function buildApp(config: Config, deps: AppDeps): FastifyInstance {
     implementations: implementations(),
     deps: {
       kube,
-      reflect: (options) => startReflector({ ...options, kube, log }),
+      reflect: (options) => startReflector({ ...options, kube, log, backoff: REFLECT_BACKOFF }),
       cluster: kube.cluster,
       version: deps.version,
       startedAt: new Date(),

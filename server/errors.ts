@@ -23,9 +23,9 @@ export class AppError extends Error {
     return statusOf(this.code);
   }
 
-  /** The same error with more said about it; what it says already stays. */
+  /** The same error with more details. */
   with(details: ProblemDetails): AppError {
-    return new AppError(this.code, this.message, { ...details, ...this.details }, this.cause);
+    return new AppError(this.code, this.message, { ...this.details, ...details }, this.cause);
   }
 
   /** The same error with a sentence more, and `details` over what it says already. */

@@ -9,6 +9,10 @@ import type { ProblemDetails } from './errors.js';
 export const isStatus = (error: unknown, code: number): boolean =>
   error instanceof KubeError && error.is(code);
 
+/** The API server's own words, without which call it was. */
+export const statusText = (error: unknown): string =>
+  (error instanceof KubeError ? error.status?.message : undefined) ?? String((error as Error).message);
+
 /** True when somebody changed the object between reading and writing it. */
 export const isConflict = (error: unknown): boolean =>
   error instanceof KubeError && error.is(409) && error.status?.reason !== 'AlreadyExists';
@@ -21,8 +25,6 @@ const BY_STATUS: Record<number, ErrorCode> = {
   413: 'payload_too_large',
   422: 'rejected_by_cluster',
   429: 'too_many_requests',
-  503: 'cluster_unavailable',
-  504: 'bad_gateway',
 };
 
 /** RBAC's refusal: `deployments.apps "web" is forbidden: User "u" cannot create resource "deployments" in API group "apps" in the namespace "default"`. */
@@ -48,6 +50,13 @@ function refused(status: Status | undefined, message: string): AppError | undefi
       },
     },
   );
+}
+
+/** The object of a 404, as the server names it: it may be another than the call's, its namespace for one. */
+function missingObject({ code, status }: KubeError): ProblemDetails {
+  const { kind, group, name } = status?.details ?? {};
+  if (code !== 404 || kind === undefined) return {};
+  return { object: { resource: group ? `${kind}.${group}` : kind, ...(name === undefined ? {} : { name }) } };
 }
 
 function fromStatus(error: KubeError): AppError {
@@ -79,7 +88,7 @@ function fromStatus(error: KubeError): AppError {
       ...details,
     });
   const known = BY_STATUS[code];
-  if (known !== undefined && code < 500) return new AppError(known, message, details);
+  if (known !== undefined) return new AppError(known, message, { ...details, ...missingObject(error) });
   // What the API server says when its storage did not answer in time: the change may have been stored.
   return new AppError('bad_gateway', `The API server failed (${code}): ${message}`, {
     ...details,

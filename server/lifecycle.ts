@@ -90,7 +90,7 @@ export async function start({ config, log, version, environment }: StartOptions)
 }
 
 const stopError = (): AppError =>
-  new AppError('overloaded', 'The server is stopping; call again.', { retry_after_seconds: 1 });
+  new AppError('overloaded', 'The server is stopping.', { retry_after_seconds: 1 });
 
 /** Closes an app: running calls have `boundMs` to finish, then they are ended, then their connections. */
 async function closeWithin(app: FastifyInstance, boundMs: number, halting: AbortController): Promise<void> {

@@ -12,7 +12,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 };
 
 /** Standard error, many lines in one go and the last of them soon: a write for each would cost more than its line. */
-const LOG = { dest: 2, sync: false, minLength: 4096, periodicFlush: 100 } as const;
+const LOG = { dest: 2, sync: false, minLength: 16_000, periodicFlush: 100 } as const;
 
 const HOW = {
   embedded: (url: string) =>
@@ -24,7 +24,7 @@ const HOW = {
 /** What a person reads at the start. */
 function banner({ url, opsUrl, cluster }: Running): string {
   const call = (name: string, params: object) =>
-    `  curl -sN ${url}/v1/functions/${name} --json '${JSON.stringify(params)}'`;
+    `  curl -sN ${url}/v1/functions/${name} -H 'content-type: application/json' -d '${JSON.stringify(params)}'`;
   return `xi-k8s ${version}
   listens on ${url} (reference: ${url}/docs), health on ${opsUrl}/healthz
   acts on    ${HOW[cluster.how](cluster.url, cluster.context)}

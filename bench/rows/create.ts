@@ -3,7 +3,7 @@ import { deploymentObject, deploymentParams } from '../objects.js';
 import { load } from '../load.js';
 import { startOperator, startPeer } from '../program.js';
 import { alternate } from '../stats.js';
-import { alone, compare } from '../table.js';
+import { compare } from '../table.js';
 import { connectionsBy } from '../workers.js';
 import type { Rate } from '../workers.js';
 import type { Row } from './row.js';

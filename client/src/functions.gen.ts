@@ -94,8 +94,8 @@ export interface DeletionProgress {
   message: string;
   /** Whether the object itself is gone. */
   object_gone: boolean;
-  /** How many of its pods are left. */
-  pods_left: number;
+  /** How many of its pods are left, when their going is waited for. */
+  pods_left?: number;
 }
 
 /** A Deployment and how far it is. */

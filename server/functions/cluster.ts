@@ -3,7 +3,7 @@ import type { Contracts, Result } from '../../schemas/index.js';
 import type { Implementations } from '../library/implementation.js';
 import { NAMESPACES } from '../ports.js';
 import type { Deps } from '../ports.js';
-import { listQuery } from './list.js';
+import { listQuery, pageOf } from './list.js';
 
 type Info = Result<Contracts['server_info']>;
 
@@ -39,15 +39,12 @@ export function clusterFunctions() {
     async list_namespaces(deps, params, call) {
       const { query } = listQuery('list_namespaces', params, call);
       const page = await deps.kube.list(NAMESPACES, undefined, query, call.io());
-      return {
-        items: page.items.map(({ metadata, status }) => ({
-          name: metadata?.name ?? '',
-          phase: status?.phase ?? 'Active',
-          labels: metadata?.labels ?? {},
-          ...(metadata?.creationTimestamp === undefined ? {} : { created_at: metadata.creationTimestamp }),
-        })),
-        ...(page.metadata.continue ? { continue: page.metadata.continue } : {}),
-      };
+      return pageOf(page, ({ metadata, status }) => ({
+        name: metadata?.name ?? '',
+        phase: status?.phase ?? 'Active',
+        labels: metadata?.labels ?? {},
+        ...(metadata?.creationTimestamp === undefined ? {} : { created_at: metadata.creationTimestamp }),
+      }));
     },
 
     server_info(deps) {

@@ -5,7 +5,7 @@ import { AppError } from '../errors.js';
 import type { Call, Progress } from '../library/implementation.js';
 import type { Deps, KubeObject, Pod, Resource } from '../ports.js';
 import { observe } from './observe.js';
-import type { Source } from './observe.js';
+import type { PodSource } from './pods-of.js';
 
 type DeletionProgress = Static<typeof DeletionProgress>;
 type Deletion = Static<typeof Deletion>;
@@ -19,15 +19,15 @@ interface What<T extends KubeObject> {
   propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
   gracePeriodSeconds?: number | undefined;
   /** Its pods, when their going is waited for too. */
-  pods?: Source<Pod> | undefined;
+  pods?: PodSource | undefined;
 }
 
 const progress = (gone: boolean, podsLeft: number): DeletionProgress => ({
-  message: gone
-    ? podsLeft === 0
+  message: !gone
+    ? 'the object is going'
+    : podsLeft === 0
       ? 'all is gone'
-      : `the object is gone, ${podsLeft} of its pods are left`
-    : 'the object is going',
+      : `the object is gone, and ${podsLeft} of its pods are going`,
   object_gone: gone,
   pods_left: podsLeft,
 });
@@ -54,10 +54,13 @@ export async function* deleteObject<T extends KubeObject>(
   const left = answer.kind === 'Status' ? undefined : (answer as T).metadata;
   const uid = readUid ?? left?.uid ?? (answer as { details?: { uid?: string } }).details?.uid;
   const result = { name, namespace, ...(uid === undefined ? {} : { uid }) };
-  const going = left?.deletionTimestamp !== undefined && what.gracePeriodSeconds !== 0;
   if (object === undefined) {
-    yield [progress(!going, 0)];
-    return { ...result, gone: !going && !call.dryRun };
+    const held = left?.finalizers !== undefined && left.finalizers.length > 0;
+    const going = left?.deletionTimestamp !== undefined && (held || what.gracePeriodSeconds !== 0);
+    const gone = !going && !call.dryRun;
+    const message = call.dryRun ? 'it would be deleted' : gone ? 'the object is gone' : 'the object is going';
+    yield [{ message, object_gone: gone }];
+    return { ...result, gone };
   }
 
   const itself = { resource, namespace, fieldSelector: `metadata.name=${name}` };
@@ -67,14 +70,14 @@ export async function* deleteObject<T extends KubeObject>(
     for (;;) {
       await watching.changed();
       const gone = watching.first.get(`${namespace}/${name}`)?.metadata?.uid !== uid;
-      const next = progress(gone, watching.second.size);
+      const next = progress(gone, [...watching.second.values()].filter((pod) => pods?.mine(pod)).length);
       if (JSON.stringify(next) !== JSON.stringify(last)) yield [next];
       last = next;
       if (gone && next.pods_left === 0) return { ...result, gone: true };
     }
   } catch (error) {
     if (error instanceof AppError && error === call.signal.reason)
-      throw error.adding(`${namespace}/${name} was deleted, but ${last?.message ?? 'it is going'}.`, {
+      throw error.adding(`${namespace}/${name} is deleted: ${last?.message ?? 'the object is going'}.`, {
         outcome: 'done',
       });
     throw error;

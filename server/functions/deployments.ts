@@ -5,11 +5,12 @@ import { AppError, invalidParams } from '../errors.js';
 import type { FieldError } from '../errors.js';
 import { isConflict } from '../kube-errors.js';
 import type { Call, Implementations, Progress } from '../library/implementation.js';
-import { DEPLOYMENTS, PODS, REPLICA_SETS } from '../ports.js';
+import { DEPLOYMENTS, REPLICA_SETS } from '../ports.js';
 import type { Deployment, Deps, Patch, PodTemplateSpec, ReplicaSet } from '../ports.js';
 import { deleteObject } from './delete.js';
-import { listQuery } from './list.js';
+import { allOf, listQuery, pageOf } from './list.js';
 import { podTemplate, workloadErrors } from './pod-template.js';
+import { podsOf } from './pods-of.js';
 import { followRollout, rolloutProgress } from './rollout.js';
 import { selectorText } from './selector.js';
 import { REVISION, defined, deploymentView } from './views.js';
@@ -87,19 +88,13 @@ function onlyContainer(object: Deployment, container: string | undefined): strin
 /** The ReplicaSets that a Deployment made, by revision. */
 async function revisions(deps: Deps, call: Call, object: Deployment): Promise<Map<number, ReplicaSet>> {
   const found = new Map<number, ReplicaSet>();
-  let next: string | undefined;
-  do {
-    const page = await deps.kube.list(
-      REPLICA_SETS,
-      object.metadata?.namespace,
-      { labelSelector: selectorText(object.spec?.selector), limit: 500, continue: next },
-      call.io(),
-    );
-    for (const set of page.items)
-      if (set.metadata?.ownerReferences?.some(({ uid }) => uid === object.metadata?.uid))
-        found.set(Number(set.metadata.annotations?.[REVISION] ?? 0), set);
-    next = page.metadata.continue;
-  } while (next);
+  const where = {
+    namespace: object.metadata?.namespace,
+    labelSelector: selectorText(object.spec?.selector),
+  };
+  for await (const set of allOf(deps, call, REPLICA_SETS, where))
+    if (set.metadata?.ownerReferences?.some(({ uid }) => uid === object.metadata?.uid))
+      found.set(Number(set.metadata.annotations?.[REVISION] ?? 0), set);
   return found;
 }
 
@@ -160,14 +155,8 @@ export const deployments = {
 
   async list_deployments(deps, params, call) {
     const { namespace, query } = listQuery('list_deployments', params, call);
-    const page = await deps.kube.list(DEPLOYMENTS, namespace, query, {
-      ...call.io(),
-      project: deploymentView,
-    });
-    return {
-      items: page.items,
-      ...(page.metadata.continue ? { continue: page.metadata.continue } : {}),
-    };
+    const options = { ...call.io(), project: deploymentView };
+    return pageOf(await deps.kube.list(DEPLOYMENTS, namespace, query, options), (item) => item);
   },
 
   async *scale_deployment(deps, { namespace, name, replicas, wait }, call) {
@@ -224,10 +213,7 @@ export const deployments = {
       propagationPolicy: ({ background: 'Background', foreground: 'Foreground', orphan: 'Orphan' } as const)[
         policy
       ],
-      pods:
-        object === undefined || policy === 'orphan'
-          ? undefined
-          : { resource: PODS, namespace, labelSelector: selectorText(object.spec?.selector) },
+      pods: object === undefined || policy === 'orphan' ? undefined : podsOf(object),
     });
   },
 } satisfies Partial<Implementations>;

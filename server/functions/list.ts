@@ -1,6 +1,7 @@
 /** What all lists share. */
 import { invalidParams } from '../errors.js';
 import type { Call } from '../library/implementation.js';
+import type { Deps, KubeList, KubeObject, Resource } from '../ports.js';
 
 export interface ListParams {
   namespace?: string;
@@ -26,4 +27,28 @@ export function listQuery(functionName: string, params: ListParams, call: Pick<C
       continue: params.continue,
     },
   };
+}
+
+/** A page as a list's answer; what `view` makes undefined is left out. */
+export function pageOf<T, V>(page: KubeList<T>, view: (object: T) => V | undefined) {
+  return {
+    items: page.items.map(view).filter((item) => item !== undefined),
+    ...(page.metadata.continue ? { continue: page.metadata.continue } : {}),
+  };
+}
+
+/** All objects of a namespace that a label selector finds, page by page. */
+export async function* allOf<T extends KubeObject>(
+  deps: Deps,
+  call: Call,
+  resource: Resource<T>,
+  where: { namespace?: string | undefined; labelSelector?: string | undefined },
+): AsyncGenerator<T> {
+  let next: string | undefined;
+  do {
+    const query = { labelSelector: where.labelSelector, limit: 500, continue: next };
+    const page = await deps.kube.list(resource, where.namespace, query, call.io());
+    yield* page.items;
+    next = page.metadata.continue;
+  } while (next);
 }

@@ -2,7 +2,7 @@
 import type { Static } from '@sinclair/typebox';
 import type { LogItem } from '../../schemas/pods.js';
 import { AppError, invalidParams } from '../errors.js';
-import { isStatus } from '../kube-errors.js';
+import { isStatus, statusText } from '../kube-errors.js';
 import type { Batch, Call, Filled, Implementations, Progress } from '../library/implementation.js';
 import { DEPLOYMENTS, PODS } from '../ports.js';
 import type { Deps, LogQuery, Pod } from '../ports.js';
@@ -10,9 +10,10 @@ import type { Contracts } from '../../schemas/index.js';
 import { createChannel } from './channel.js';
 import { encodeLines } from './log-json.js';
 import { lineBlocks, linesOf } from './log-lines.js';
+import { allOf } from './list.js';
 import { observe } from './observe.js';
-import type { Source } from './observe.js';
-import { selectorText } from './selector.js';
+import { podsOf } from './pods-of.js';
+import type { PodSource } from './pods-of.js';
 import { podView } from './views.js';
 
 type LogItem = Static<typeof LogItem>;
@@ -21,7 +22,7 @@ type Params = Filled<Contracts['pod_logs']>;
 const refuse = (field: string, message: string) => invalidParams('pod_logs', [{ field, message }]);
 
 /** Where the pods are, and the params that a schema cannot check. */
-async function target(deps: Deps, params: Params, call: Call): Promise<Source<Pod>> {
+async function target(deps: Deps, params: Params, call: Call): Promise<PodSource> {
   const { namespace, pod, deployment, label_selector: selector } = params;
   const given = Object.entries({ pod, deployment, label_selector: selector }).filter(
     ([, value]) => value !== undefined,
@@ -37,25 +38,20 @@ async function target(deps: Deps, params: Params, call: Call): Promise<Source<Po
     throw refuse('since_time', 'must be absent with since_seconds');
   if (params.follow && params.previous)
     throw refuse('follow', 'must be false with previous, whose log has ended');
-  if (pod !== undefined) return { resource: PODS, namespace, fieldSelector: `metadata.name=${pod}` };
-  if (selector !== undefined) return { resource: PODS, namespace, labelSelector: selector };
-  const object = await deps.kube.get(DEPLOYMENTS, { namespace, name: deployment ?? '' }, call.io());
-  return { resource: PODS, namespace, labelSelector: selectorText(object.spec?.selector) };
+  if (params.since_time !== undefined && Number.isNaN(Date.parse(params.since_time)))
+    throw refuse('since_time', 'must be a time that there is');
+  const mine = (): boolean => true;
+  if (pod !== undefined) return { resource: PODS, namespace, fieldSelector: `metadata.name=${pod}`, mine };
+  if (selector !== undefined) return { resource: PODS, namespace, labelSelector: selector, mine };
+  return podsOf(await deps.kube.get(DEPLOYMENTS, { namespace, name: deployment ?? '' }, call.io()));
 }
 
 /** The pods there are now. One that is named must exist. */
-async function presentPods(deps: Deps, params: Params, source: Source<Pod>, call: Call): Promise<Pod[]> {
-  const options = call.io();
+async function presentPods(deps: Deps, params: Params, source: PodSource, call: Call): Promise<Pod[]> {
   if (params.pod !== undefined)
-    return [await deps.kube.get(PODS, { namespace: source.namespace, name: params.pod }, options)];
+    return [await deps.kube.get(PODS, { namespace: source.namespace, name: params.pod }, call.io())];
   const found: Pod[] = [];
-  let next: string | undefined;
-  do {
-    const query = { labelSelector: source.labelSelector, limit: 500, continue: next };
-    const page = await deps.kube.list(PODS, source.namespace, query, options);
-    found.push(...page.items);
-    next = page.metadata.continue;
-  } while (next);
+  for await (const pod of allOf(deps, call, PODS, source)) if (source.mine(pod)) found.push(pod);
   return found;
 }
 
@@ -128,7 +124,7 @@ const stampedItems = ({ pod, container }: OneLog, block: Buffer): Batch<LogItem>
 
 /** What the API server says about one log that it does not have (yet): its text; undefined for other failures. */
 const notThere = (error: unknown): string | undefined =>
-  isStatus(error, 400) || isStatus(error, 404) ? (error as Error).message : undefined;
+  isStatus(error, 400) || isStatus(error, 404) ? statusText(error) : undefined;
 
 /** What is there now, log after log. */
 async function* readAll(deps: Deps, call: Call, params: Params, pods: Pod[]): AsyncGenerator<Batch<LogItem>> {
@@ -136,18 +132,22 @@ async function* readAll(deps: Deps, call: Call, params: Params, pods: Pod[]): As
     const { name = '', namespace = '' } = pod.metadata ?? {};
     return containersOf(pod, params).map((container) => ({ pod: name, namespace, container }));
   });
+  const missing: string[] = [];
   for (const log of logs) {
     try {
       yield* readLog(deps, call, params, log);
     } catch (error) {
       const why = notThere(error);
       if (why === undefined) throw error;
-      if (logs.length === 1)
+      missing.push(why);
+      if (missing.length === logs.length)
         throw new AppError(
           isStatus(error, 404) ? 'not_found' : 'conflict',
-          `The log of ${log.namespace}/${log.pod} cannot be read: ${why}`,
+          logs.length === 1
+            ? `The log of ${log.namespace}/${log.pod} cannot be read: ${why}`
+            : `None of ${logs.length} logs can be read: ${why}`,
         );
-      yield [{ pod: log.pod, container: log.container, event: 'waiting', message: why }];
+      yield [{ pod: log.pod, container: log.container, event: 'failed', message: why }];
     }
   }
 }
@@ -174,7 +174,7 @@ async function* followAll(
   deps: Deps,
   outer: Call,
   params: Params,
-  source: Source<Pod>,
+  source: PodSource,
 ): AsyncGenerator<Batch<LogItem>> {
   // Fires also when the consumer just goes, so that no log stays open behind it.
   const gone = new AbortController();
@@ -212,7 +212,7 @@ async function* followAll(
     let seen = false;
     for (;;) {
       await watching.changed();
-      const pods = [...watching.first.values()];
+      const pods = [...watching.first.values()].filter(source.mine);
       seen ||= pods.length > 0;
       for (const pod of pods) {
         const { name = '', namespace = '', uid = '' } = pod.metadata ?? {};
@@ -224,15 +224,15 @@ async function* followAll(
         }
         if (runs.length === 0 && !isOver(pod) && !waiting.has(uid)) {
           waiting.add(uid);
-          const { status, message, images, containers } = podView(pod);
-          await channel.push([
-            {
+          const { status, message = status } = podView(pod);
+          await channel.push(
+            containersOf(pod, params).map((container) => ({
               pod: name,
-              container: containers[0]?.name ?? '',
+              container,
               event: 'waiting',
-              message: message ?? `${status}: ${images.join(', ')}`,
-            },
-          ]);
+              message,
+            })),
+          );
         }
       }
       if (seen && open === 0 && pods.every(isOver)) return channel.end();

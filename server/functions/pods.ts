@@ -2,10 +2,11 @@
 import { invalidParams } from '../errors.js';
 import type { Implementations } from '../library/implementation.js';
 import { DEPLOYMENTS, PODS } from '../ports.js';
+import type { Pod } from '../ports.js';
 import { deleteObject } from './delete.js';
-import { listQuery } from './list.js';
+import { listQuery, pageOf } from './list.js';
 import { podLogs } from './pod-logs.js';
-import { selectorText } from './selector.js';
+import { podsOf } from './pods-of.js';
 import { podView } from './views.js';
 
 export const pods = {
@@ -20,13 +21,15 @@ export const pods = {
           clash.map((field) => ({ field, message: 'must be absent with deployment' })),
         );
       const where = { namespace: params.namespace, name: params.deployment };
-      query.labelSelector = selectorText((await deps.kube.get(DEPLOYMENTS, where, options)).spec?.selector);
+      const { labelSelector, mine } = podsOf(await deps.kube.get(DEPLOYMENTS, where, options));
+      const project = (pod: Pod) => (mine(pod) ? podView(pod) : undefined);
+      return pageOf(
+        await deps.kube.list(PODS, namespace, { ...query, labelSelector }, { ...options, project }),
+        (item) => item,
+      );
     }
     const page = await deps.kube.list(PODS, namespace, query, { ...options, project: podView });
-    return {
-      items: page.items,
-      ...(page.metadata.continue ? { continue: page.metadata.continue } : {}),
-    };
+    return pageOf(page, (item) => item);
   },
 
   async get_pod(deps, { namespace, name }, call) {

@@ -3,10 +3,10 @@ import type { Static } from '@sinclair/typebox';
 import type { RolloutProgress, StuckPod } from '../../schemas/deployments.js';
 import { AppError } from '../errors.js';
 import type { Call, Progress } from '../library/implementation.js';
-import { DEPLOYMENTS, PODS } from '../ports.js';
+import { DEPLOYMENTS } from '../ports.js';
 import type { Deployment, Deps, Pod } from '../ports.js';
 import { observe } from './observe.js';
-import { selectorText } from './selector.js';
+import { podsOf } from './pods-of.js';
 import { conditionsOf, podView, replicasOf } from './views.js';
 
 type RolloutProgress = Static<typeof RolloutProgress>;
@@ -16,7 +16,7 @@ type StuckPod = Static<typeof StuckPod>;
 const STARTING = new Set(['ContainerCreating', 'PodInitializing']);
 
 /** Why a pod does not become ready, when it is more than a matter of time. */
-export function stuckPod(object: Pod): StuckPod | undefined {
+function stuckPod(object: Pod): StuckPod | undefined {
   const pod = podView(object);
   if (pod.deleting || pod.ready) return undefined;
   const scheduled = object.status?.conditions?.find(({ type }) => type === 'PodScheduled');
@@ -97,11 +97,12 @@ export async function* followRollout(
   yield [last];
   if (last.done && !changed) return start;
 
+  const pods = podsOf(start);
   const watching = observe(
     deps,
     call,
     { resource: DEPLOYMENTS, namespace, fieldSelector: `metadata.name=${name}` },
-    { resource: PODS, namespace, labelSelector: selectorText(start.spec?.selector) },
+    pods,
   );
   try {
     for (;;) {
@@ -114,7 +115,7 @@ export async function* followRollout(
           details,
         );
       if ((deployment.metadata?.generation ?? 0) < generation) continue;
-      const next = rolloutProgress(deployment, watching.second.values());
+      const next = rolloutProgress(deployment, [...watching.second.values()].filter(pods.mine));
       if (JSON.stringify(next) !== JSON.stringify(last)) yield [next];
       last = next;
       if (next.done) return deployment;

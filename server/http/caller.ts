@@ -45,7 +45,7 @@ function dryRunOf(request: FastifyRequest): boolean {
 }
 
 /** Callers of the loopback listener act as the operator: RBAC on pods/portforward let them in. */
-export const LOOPBACK_CALLER = 'loopback';
+const LOOPBACK_CALLER = 'loopback';
 
 export const callOptions = (
   request: FastifyRequest,

@@ -10,7 +10,7 @@ export interface StreamOptions {
   readonly as: 'ndjson' | 'sse';
   readonly requestId: string;
   readonly heartbeatMs: number;
-  /** A stream without an item for so long ends. */
+  /** A stream without an item for so long ends, and one whose client takes nothing for so long. */
   readonly idleMs: number;
 }
 
@@ -85,19 +85,28 @@ export async function sendStream(
   });
   raw.flushHeaders();
   let lastItem = performance.now();
-  const beat = setInterval(() => {
-    const silent = performance.now() - lastItem;
-    if (silent >= options.idleMs)
-      ending.abort(
-        new AppError('deadline_exceeded', `The stream had no item for ${options.idleMs / 1000} s.`),
-      );
-    else if (silent >= options.heartbeatMs && !raw.writableNeedDrain) raw.write(line({ type: 'heartbeat' }));
-  }, options.heartbeatMs);
+  let lastLine = lastItem;
+  const tick = (): void => {
+    const now = performance.now();
+    if (now - lastItem >= options.idleMs) {
+      // A client that reads nothing would not read why, either.
+      if (raw.writableNeedDrain) raw.destroy();
+      else
+        ending.abort(
+          new AppError('deadline_exceeded', `The stream had no item for ${options.idleMs / 1000} s.`),
+        );
+    } else if (now - lastLine >= options.heartbeatMs && !raw.writableNeedDrain) {
+      lastLine = now;
+      raw.write(line({ type: 'heartbeat' }));
+    }
+  };
+  const beat = setInterval(tick, Math.min(options.heartbeatMs, options.idleMs));
   try {
     let step = await first;
     for (; step.done !== true; step = await running.next()) {
-      lastItem = performance.now();
+      lastItem = lastLine = performance.now();
       if (!raw.write(encodeItems(options.as, step.value)) && !raw.destroyed) await drained(raw);
+      lastItem = performance.now();
     }
     raw.end(line(step.value === undefined ? { type: 'end' } : { type: 'result', result: step.value }));
   } catch (error) {

@@ -159,16 +159,16 @@ export function createLibrary({
   /** How long a call may take: undefined for as long as it likes. */
   const timeoutMs = (
     contract: Contract,
-    params: Record<string, unknown>,
+    { filled: params, given }: Checked,
     asked: number | undefined,
   ): number | undefined => {
     const waits = contract.mode === 'stream' || params['wait'] === true;
-    const own = params['timeout_seconds'];
-    const seconds =
-      waits && typeof own === 'number'
-        ? Math.min(own, asked ?? own)
-        : (asked ?? (contract.mode === 'stream' ? undefined : defaultTimeoutSeconds));
-    return seconds === undefined ? undefined : seconds * 1000;
+    const own = waits ? params['timeout_seconds'] : undefined;
+    // A deadline of the caller's own and a time to wait that they gave: the shorter one. A default gives way.
+    const limits = [asked, asked === undefined || given['timeout_seconds'] !== undefined ? own : undefined];
+    const numbers = limits.filter((limit) => typeof limit === 'number');
+    if (numbers.length > 0) return Math.min(...numbers) * 1000;
+    return contract.mode === 'stream' ? undefined : defaultTimeoutSeconds * 1000;
   };
 
   /**
@@ -191,7 +191,7 @@ export function createLibrary({
         filled = checked.filled;
         linked = new LinkedSignal(
           [options.signal, ending],
-          timeoutMs(contract, filled, options.timeoutSeconds),
+          timeoutMs(contract, checked, options.timeoutSeconds),
         );
         if (linked.ended !== undefined) throw linked.ended;
         return implementation(deps, filled, new RunningCall(options, linked, checked.given, log));
@@ -205,7 +205,13 @@ export function createLibrary({
       fail(error: unknown): AppError {
         failure = asAppError(linked?.ended === undefined ? fromKube(error) : endedBy(linked.ended, error));
         const object = objectOf(contract, filled);
-        if (object !== undefined && ABOUT_OBJECT.has(failure.code)) failure = failure.with({ object });
+        const named = failure.details.object?.resource;
+        if (
+          object !== undefined &&
+          ABOUT_OBJECT.has(failure.code) &&
+          (named ?? object.resource) === object.resource
+        )
+          failure = failure.with({ object });
         // A fault of ours says nothing of whether the change was made before it.
         if (failure.code === 'internal' && contract.effect !== 'read' && linked !== undefined && !dryRun)
           failure = failure.with({ outcome: 'unknown' });

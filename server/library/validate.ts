@@ -22,9 +22,7 @@ const typeName = (value: unknown): string =>
         : typeof value === 'string'
           ? 'text'
           : typeof value === 'number'
-            ? Number.isInteger(value)
-              ? 'a whole number'
-              : 'a number'
+            ? String(value)
             : `a ${typeof value}`;
 
 const WANTED: Record<string, string> = {
@@ -54,8 +52,11 @@ function wrongType(error: ValueError): string {
   return `must be ${wanted}, and is ${typeName(error.value)}`;
 }
 
+/** Names come from callers and may be as long as a body. */
+const shortened = (name: string): string => (name.length > 100 ? `${name.slice(0, 100)}…` : name);
+
 function describe(error: ValueError, parent: (pointer: string) => TSchema | undefined): FieldError {
-  const field = fieldPath(error.path);
+  const field = shortened(fieldPath(error.path));
   const name = field.replace(/^.*[.\]]/, '');
   const rule: unknown = error.schema['x-rule'];
   switch (error.type) {
@@ -125,7 +126,7 @@ export function compileParams(contract: Contract, defaultNamespace: string): (va
   if ('namespace' in contract.params.properties) defaults['namespace'] = defaultNamespace;
 
   return (value) => {
-    const given = value ?? {};
+    const given = value === undefined ? {} : value;
     if (!compiled.Check(given)) {
       const seen = new Set<string>();
       const errors: FieldError[] = [];

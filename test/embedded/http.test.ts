@@ -500,7 +500,7 @@ await t.test('a deletion that does not end', async (t) => {
   const waited = await call(url, 'delete_deployment', { name: 'held', wait: true, timeout_seconds: 1 });
   t.match(waited, {
     status: 504,
-    body: { code: 'deadline_exceeded', outcome: 'done', detail: /held was deleted, but the object is going/ },
+    body: { code: 'deadline_exceeded', outcome: 'done', detail: /held is deleted: the object is going/ },
   });
   const waiting = call(url, 'delete_deployment', { name: 'held', wait: true });
   t.equal((await hold([])).status, 200);
