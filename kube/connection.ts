@@ -1,5 +1,4 @@
 /** Where the API server is and how to prove who we are to it. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cannotConnect } from './errors.js';
 import { rereadFile } from './files.js';
@@ -33,7 +32,7 @@ export interface ProxySettings {
 }
 
 export interface Connection extends ClusterInfo {
-  /** The namespace of the kubeconfig's context or of the ServiceAccount. */
+  /** The namespace of the kubeconfig's context. */
   readonly namespace?: string | undefined;
   readonly insecureSkipTlsVerify?: boolean | undefined;
   /** The name that the server's certificate must carry, when it is not the URL's host. */
@@ -47,12 +46,15 @@ export const plainConnection = (options: { url: string; how: ClusterInfo['how'] 
   ...options,
 });
 
+/** Where the kubelet mounts a pod's ServiceAccount. */
+export const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
+
 export interface InClusterOptions {
   /** KUBERNETES_SERVICE_HOST. */
   host: string;
   /** KUBERNETES_SERVICE_PORT. Default 443. */
   port?: number | string | undefined;
-  /** Folder with `token`, `ca.crt` and `namespace`. Default: where the kubelet mounts the ServiceAccount. */
+  /** Folder with `token` and `ca.crt`. Default: where the kubelet mounts the ServiceAccount. */
   directory?: string | undefined;
   proxy?: ProxySettings | undefined;
   /** Milliseconds after which the files are read again, since the kubelet rotates them. Default 10 000. */
@@ -61,7 +63,7 @@ export interface InClusterOptions {
 
 /** The API server as a pod sees it. Rejects with KubeError `unreachable` when the ServiceAccount is not mounted. */
 export async function inClusterConnection(options: InClusterOptions): Promise<Connection> {
-  const directory = options.directory ?? '/var/run/secrets/kubernetes.io/serviceaccount';
+  const directory = options.directory ?? SERVICE_ACCOUNT;
   const host =
     options.host.includes(':') && !options.host.startsWith('[') ? `[${options.host}]` : options.host;
   const credentials = fileCredentials(
@@ -69,14 +71,9 @@ export async function inClusterConnection(options: InClusterOptions): Promise<Co
     options.rereadMs,
   );
   await credentials.get();
-  const namespace = await readFile(join(directory, 'namespace'), 'utf8').then(
-    (text) => text.trim() || undefined,
-    () => undefined,
-  );
   return {
     how: 'in-cluster',
     url: `https://${host}:${options.port ?? 443}`,
-    namespace,
     credentials,
     proxy: options.proxy,
   };

@@ -1,5 +1,6 @@
 /** Opens sockets to the API server: TLS, directly or through a proxy. */
-import { buildConnector } from 'undici';
+import type { buildConnector } from 'undici';
+import createUndiciConnector from 'undici/lib/core/connect.js';
 import type { Connection, Credentials } from './connection.js';
 import { openTunnel, bypassesProxy } from './proxy.js';
 
@@ -7,7 +8,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 
 /** undici's connect function for this connection. Its errors never carry undici's codes, for which it would try for ever. */
 export function createConnector(connection: Connection, credentials: Credentials): buildConnector.connector {
-  const direct = buildConnector({
+  const direct = createUndiciConnector({
     timeout: CONNECT_TIMEOUT_MS,
     ...(credentials.ca !== undefined && { ca: credentials.ca }),
     ...(credentials.cert !== undefined && { cert: credentials.cert }),

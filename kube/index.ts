@@ -3,7 +3,7 @@ export * from './objects.js';
 export * from './kube.js';
 export { KubeError } from './errors.js';
 export type { KubeErrorInit, KubeErrorReason, Outcome } from './errors.js';
-export { inClusterConnection, plainConnection } from './connection.js';
+export { SERVICE_ACCOUNT, inClusterConnection, plainConnection } from './connection.js';
 export type {
   Connection,
   Credentials,

@@ -2,7 +2,7 @@
  * The connections of a client: one pool for calls, one without a bound for streams, so that watches never take a call's
  * place. Certificates that rotate lead to new pools; the old ones finish what they carry.
  */
-import { Pool } from 'undici';
+import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Connection, Credentials } from './connection.js';
 import { createConnector } from './connector.js';
 

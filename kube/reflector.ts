@@ -161,6 +161,7 @@ export function startReflector<T extends KubeObject>(options: ReflectorOptions<T
       let error: unknown;
       try {
         version ??= await relist();
+        if (signal.aborted) return;
         await watchFrom(version, (reached) => {
           version = reached;
           lastError = undefined;

@@ -59,7 +59,7 @@ export const server_info = defineFunction({
   name: 'server_info',
   summary: 'Say what this server is and which cluster it acts on',
   description: `Answers the server's version and the cluster's. It answers also when the cluster is away, and says so; what
-it learned of the cluster is at most 10 seconds old.`,
+it learned of the cluster is at most 2 seconds old.`,
   effect: 'read',
   params: {},
   result: ServerInfo,

@@ -39,7 +39,8 @@ export const oneOf = <const T extends readonly string[]>(values: T, options: Sch
     T[number]
   >;
 
-export const stringMap = (description: string) => Type.Record(Type.String(), Type.String(), { description });
+export const stringMap = (description: string) =>
+  Type.Record(Type.String(), Type.String(), { description, maxProperties: 1000 });
 
 export const timestamp = (description: string) => Type.String({ description: `${description} RFC 3339.` });
 

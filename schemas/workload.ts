@@ -1,6 +1,10 @@
 /** The parts of a pod template, as callers give them: ports, environment, resources, probes, volumes. */
 import { Type } from '@sinclair/typebox';
+import type { SchemaOptions } from '@sinclair/typebox';
 import { dnsLabel, dnsSubdomain, oneOf, stringMap } from './common.js';
+
+/** More of a kind than any pod has; what a body can hold otherwise keeps the server busy for seconds. */
+const MAX_ITEMS = 1000;
 
 const portNumber = (description: string) => Type.Integer({ description, minimum: 1, maximum: 65535 });
 
@@ -51,14 +55,16 @@ export const EnvVar = Type.Object(
   },
 );
 
-export const Quantities = Type.Record(
-  Type.String(),
+const quantity = (options: SchemaOptions = {}) =>
   Type.String({
     pattern: '^[0-9]+(\\.[0-9]+)?([numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]+)?$',
     'x-rule': 'a Kubernetes quantity: `500m`, `0.5`, `200Mi`',
-  }),
-  { description: 'Resource → quantity: `{ "cpu": "500m", "memory": "200Mi" }`.' },
-);
+    ...options,
+  });
+
+export const Quantities = Type.Record(Type.String(), quantity(), {
+  description: 'Resource → quantity: `{ "cpu": "500m", "memory": "200Mi" }`.',
+});
 
 const seconds = (description: string, minimum: number) =>
   Type.Optional(Type.Integer({ description, minimum }));
@@ -110,7 +116,7 @@ export const Volume = Type.Object(
       Type.Object(
         {
           medium: Type.Optional(oneOf(['Memory'], { description: 'In memory instead of on disk.' })),
-          size_limit: Type.Optional(Type.String({ description: 'A quantity: `1Gi`.' })),
+          size_limit: Type.Optional(quantity({ description: 'At most so much: `1Gi`.' })),
         },
         { additionalProperties: false, description: 'An empty folder that lives as long as the pod.' },
       ),
@@ -133,9 +139,12 @@ export const containerParams = {
     dnsLabel("The container's name; the last part of the image's name when absent."),
   ),
   ports: Type.Optional(
-    Type.Array(ContainerPort, { description: 'The ports that the container listens on.' }),
+    Type.Array(ContainerPort, {
+      description: 'The ports that the container listens on.',
+      maxItems: MAX_ITEMS,
+    }),
   ),
-  env: Type.Optional(Type.Array(EnvVar, { description: 'The environment.' })),
+  env: Type.Optional(Type.Array(EnvVar, { description: 'The environment.', maxItems: MAX_ITEMS })),
   command: Type.Optional(
     Type.Array(Type.String(), {
       description: "The program and its first arguments, instead of the image's entrypoint.",
@@ -148,7 +157,9 @@ export const containerParams = {
   liveness_probe: Type.Optional(Probe),
   readiness_probe: Type.Optional(Probe),
   startup_probe: Type.Optional(Probe),
-  volumes: Type.Optional(Type.Array(Volume, { description: 'Volumes and where they are mounted.' })),
+  volumes: Type.Optional(
+    Type.Array(Volume, { description: 'Volumes and where they are mounted.', maxItems: MAX_ITEMS }),
+  ),
   service_account: Type.Optional(dnsSubdomain('The ServiceAccount that the pods run as.')),
   image_pull_secrets: Type.Optional(
     Type.Array(dnsSubdomain('A Secret.'), {

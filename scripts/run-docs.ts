@@ -5,15 +5,20 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const PAGES = [
   'README.md',
+  'docs/install.md',
+  'docs/performance.md',
+  'docs/functions.md',
+  'examples/README.md',
   'examples/curl/README.md',
   'examples/aplite/README.md',
-  'docs/embedded-cluster.md',
+  'client/README.md',
+  'test/cluster/README.md',
 ];
 const BLOCK = /^```sh run(?: needs=(\S+))?\n([\s\S]*?)^```$/gm;
 /** Seconds that a block may take. */
@@ -26,8 +31,20 @@ interface Block {
 }
 
 async function blocksOf(page: string): Promise<Block[]> {
-  const text = await readFile(page, 'utf8').catch(() => '');
+  const text = await readFile(page, 'utf8');
   return [...text.matchAll(BLOCK)].map(([, needs, script = '']) => ({ page, needs, script }));
+}
+
+/** Links of a page to files of the project that are not there. */
+async function deadLinks(page: string): Promise<string[]> {
+  const text = await readFile(page, 'utf8');
+  const links = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, link = '']) => link);
+  const dead: string[] = [];
+  for (const link of links)
+    await access(join(dirname(page), link)).catch(() =>
+      dead.push(`${page} links to ${link}, which is not there`),
+    );
+  return dead;
 }
 
 /** Starts `xi-k8s serve` with its defaults, which are what the pages name; resolves when it listens. */
@@ -57,6 +74,10 @@ const home = await mkdtemp(join(tmpdir(), 'xi-k8s-docs-'));
 await writeFile(join(home, '.curlrc'), 'fail-with-body\n');
 const stop = await startServer();
 let failed = 0;
+for (const dead of (await Promise.all(PAGES.map(deadLinks))).flat()) {
+  failed++;
+  console.log(`FAILED ${dead}`);
+}
 try {
   for (const { page, needs, script } of blocks) {
     const what = `${page}: ${script.trim().split('\n').join('; ')}`;

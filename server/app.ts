@@ -2,6 +2,7 @@
 import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { Kube } from '../kube/kube.js';
 import { startReflector } from '../kube/reflector.js';
@@ -10,17 +11,22 @@ import type { Config } from './config.js';
 import { AppError, asAppError, toProblem } from './errors.js';
 import { implementations } from './functions/index.js';
 import { registerAplite } from './http/aplite/face.js';
+import { parseJson as explainJson } from './http/aplite/json.js';
 import { registerFunctions } from './http/functions.js';
 import { callOptions } from './http/caller.js';
 import { notFound } from './http/not-found.js';
 import { checkOrigin } from './http/origin.js';
 import { registerPages } from './http/pages.js';
 import { createLibrary } from './library/library.js';
+import type { ClusterProbe } from './probe.js';
 
 export interface AppDeps {
   readonly kube: Kube;
   readonly log: Logger;
   readonly version: string;
+  readonly probe: ClusterProbe;
+  /** The namespace of calls that name none. */
+  readonly defaultNamespace: string;
   /** Fires when the server begins to stop: streams end. */
   readonly stopping: AbortSignal;
   /** Fires when the time for stopping is over: all calls end. */
@@ -68,13 +74,31 @@ function sendProblem(reply: FastifyReply, error: AppError): void {
     .send(toProblem(error, reply.request.id));
 }
 
+const shortened = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
+
+const BAD_REQUESTS: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: 'its headers are too large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'it did not come whole in time',
+};
+
+/** What is no HTTP that Node understands has no request to answer: a problem document on the bare socket. */
+function refuseRequest(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy(error);
+  const why = BAD_REQUESTS[error.code ?? ''] ?? `it is no HTTP request (${error.message})`;
+  const body = JSON.stringify(toProblem(new AppError('invalid_params', `The request is refused: ${why}.`)));
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
 /** JSON bodies: absent or empty is undefined; a syntax error says where. */
 function parseJson(body: string): unknown {
   if (body.trim() === '') return undefined;
   try {
     return JSON.parse(body);
-  } catch (error) {
-    throw new AppError('invalid_json', `The body is not JSON: ${(error as Error).message}.`);
+  } catch {
+    // Slower, and says where.
+    return explainJson(body, 'The body');
   }
 }
 
@@ -101,16 +125,26 @@ export function buildApp(config: Config, deps: AppDeps): FastifyInstance {
     connectionTimeout: 0,
     keepAliveTimeout: 72_000,
     return503OnClosing: false,
+    frameworkErrors: (error, request, reply) =>
+      sendProblem(
+        reply,
+        new AppError(
+          'invalid_params',
+          `The request for ${shortened(request.url)} is wrong: ${error.message}.`,
+        ),
+      ),
+    clientErrorHandler: refuseRequest,
   });
   const library = createLibrary({
-    implementations: implementations(),
+    implementations,
     deps: {
       kube,
-      reflect: (options) => startReflector({ ...options, kube, log, backoff: REFLECT_BACKOFF }),
+      reflect: (options) => startReflector({ ...options, kube, backoff: REFLECT_BACKOFF }),
       cluster: kube.cluster,
       version: deps.version,
+      probe: deps.probe,
       startedAt: new Date(),
-      defaultNamespace: config.XI_NAMESPACE,
+      defaultNamespace: deps.defaultNamespace,
       functionCount: contractList.length,
     },
     log,

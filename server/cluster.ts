@@ -1,14 +1,17 @@
 /** Which cluster to act on, by the configuration: the one place that decides it. */
 import { access } from 'node:fs/promises';
-import { join } from 'node:path';
-import { inClusterConnection, kubeconfigConnection, plainConnection } from '../kube/index.js';
+import { delimiter, join } from 'node:path';
+import {
+  SERVICE_ACCOUNT,
+  inClusterConnection,
+  kubeconfigConnection,
+  plainConnection,
+} from '../kube/index.js';
 import type { Connection, ProxySettings } from '../kube/index.js';
 import { ConfigError } from './config.js';
 import type { Config } from './config.js';
-import { explainListen } from './port-in-use.js';
+import { explainListen } from './listen-errors.js';
 import type { Log } from './ports.js';
-
-const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 export interface ClusterAccess {
   readonly connection: Connection;
@@ -43,9 +46,10 @@ function proxySettings(config: Config): ProxySettings | undefined {
   return url === undefined ? undefined : { url, noProxy: none?.split(',').map((host) => host.trim()) };
 }
 
-function kubeconfigPaths({ KUBECONFIG, HOME }: Config): string[] {
-  if (KUBECONFIG !== undefined) return KUBECONFIG.split(':').filter((path) => path !== '');
-  return HOME === undefined ? [] : [join(HOME, '.kube', 'config')];
+function kubeconfigPaths({ KUBECONFIG, HOME, USERPROFILE }: Config): string[] {
+  const home = HOME ?? USERPROFILE;
+  if (KUBECONFIG !== undefined) return KUBECONFIG.split(delimiter).filter((path) => path !== '');
+  return home === undefined ? [] : [join(home, '.kube', 'config')];
 }
 
 /**
@@ -68,7 +72,7 @@ export async function openCluster(
         );
       const port = config.KUBERNETES_SERVICE_PORT;
       return {
-        connection: await inClusterConnection({ host, port, directory: SERVICE_ACCOUNT, proxy }),
+        connection: await inClusterConnection({ host, port, proxy }),
         close: nothing,
       };
     }
@@ -85,7 +89,7 @@ export async function openCluster(
       const { startDevcluster } = await import('../devcluster/devcluster.js');
       const port = config.XI_EMBEDDED_PORT;
       const cluster = await startDevcluster({ port, log }).catch((error: unknown) => {
-        throw explainListen(error, port, '127.0.0.1', 'XI_EMBEDDED_PORT');
+        throw explainListen(error, '127.0.0.1', port, { port: 'XI_EMBEDDED_PORT' });
       });
       return {
         connection: plainConnection({ url: cluster.url, how: 'embedded' }),

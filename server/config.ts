@@ -1,8 +1,12 @@
 /** The environment, checked: the one place that says which settings there are. */
+import { isIP, isIPv4 } from 'node:net';
 import { z } from 'zod';
 import { nearest } from './library/nearest.js';
 
-const LOOPBACK = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost)$/;
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+
+const HOST_NAME = /^[\w.-]+$/;
 
 const port = z.coerce.number().int().min(0).max(65535);
 const seconds = z.coerce.number().positive().max(86_400);
@@ -18,7 +22,7 @@ const list = z.string().transform((text) =>
 const SETTINGS = {
   XI_HOST: z
     .string()
-    .regex(LOOPBACK)
+    .refine(isLoopback)
     .default('127.0.0.1')
     .describe('Loopback address of the listener for port-forward.')
     .meta({ allowed: 'a loopback address: 127.0.0.0/8, ::1 or localhost' }),
@@ -28,7 +32,7 @@ const SETTINGS = {
     .meta({ allowed: 'a whole number from 0 to 65535' }),
   XI_OPS_HOST: z
     .string()
-    .min(1)
+    .refine((host) => isIP(host) !== 0)
     .optional()
     .describe('Address of health and readiness. In a cluster all addresses, else loopback.')
     .meta({ allowed: 'an IP address' }),
@@ -37,9 +41,10 @@ const SETTINGS = {
     .describe('Port of health and readiness; 0 takes a free one.')
     .meta({ allowed: 'a whole number from 0 to 65535' }),
   XI_ALLOWED_HOSTS: list
+    .refine((hosts) => hosts.every((host) => HOST_NAME.test(host)))
     .default([])
     .describe('More names that the Host header may have, by commas.')
-    .meta({ allowed: 'host names or addresses, by commas' }),
+    .meta({ allowed: 'names or addresses without scheme and port, by commas' }),
   XI_CLUSTER: z
     .enum(['auto', 'in-cluster', 'kubeconfig', 'embedded'])
     .default('auto')
@@ -55,8 +60,8 @@ const SETTINGS = {
     .string()
     .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
     .max(63)
-    .default('default')
-    .describe('Namespace of calls that name none.')
+    .optional()
+    .describe("Namespace of calls that name none; that of the kubeconfig's context, else `default`.")
     .meta({ allowed: "lower case letters, digits and '-', at most 63 characters" }),
   XI_EMBEDDED_PORT: port
     .default(6480)
@@ -112,6 +117,7 @@ const PLATFORM = {
   KUBERNETES_SERVICE_PORT: z.string().optional(),
   KUBECONFIG: z.string().optional(),
   HOME: z.string().optional(),
+  USERPROFILE: z.string().optional(),
   HTTPS_PROXY: z.string().optional(),
   https_proxy: z.string().optional(),
   NO_PROXY: z.string().optional(),

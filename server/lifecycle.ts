@@ -9,7 +9,8 @@ import { openCluster } from './cluster.js';
 import type { Config } from './config.js';
 import { AppError } from './errors.js';
 import { createHealth } from './ops/health.js';
-import { explainListen } from './port-in-use.js';
+import { explainListen } from './listen-errors.js';
+import { createProbe } from './probe.js';
 
 export interface Running {
   /** Where the functions are: `http://127.0.0.1:8080`. */
@@ -32,11 +33,16 @@ export interface StartOptions {
 /** How long connections may take to close after the last call ended, in milliseconds. */
 const CLOSING_MS = 1_000;
 
-async function listen(app: FastifyInstance, host: string, port: number, variable: string): Promise<string> {
+async function listen(
+  app: FastifyInstance,
+  host: string,
+  port: number,
+  settings: { host: string; port: string },
+): Promise<string> {
   try {
     await app.listen({ host, port });
   } catch (error) {
-    throw explainListen(error, port, host, variable);
+    throw explainListen(error, host, port, settings);
   }
   const { port: actual } = app.server.address() as AddressInfo;
   return `http://${host.includes(':') ? `[${host}]` : host}:${actual}`;
@@ -56,22 +62,28 @@ export async function start({ config, log, version, environment }: StartOptions)
     const kube = createKube(connection, { log });
     undo.push(() => kube.close());
 
+    const probe = createProbe(kube);
     const inPod = config.KUBERNETES_SERVICE_HOST !== undefined;
-    const health = createHealth(kube);
+    const health = createHealth(probe);
     undo.push(() => health.app.close());
     const opsHost = config.XI_OPS_HOST ?? (inPod ? '0.0.0.0' : '127.0.0.1');
-    const opsUrl = await listen(health.app, opsHost, config.XI_OPS_PORT, 'XI_OPS_PORT');
+    const opsUrl = await listen(health.app, opsHost, config.XI_OPS_PORT, {
+      host: 'XI_OPS_HOST',
+      port: 'XI_OPS_PORT',
+    });
 
     const app = buildApp(config, {
       kube,
       log,
       version,
+      probe,
+      defaultNamespace: config.XI_NAMESPACE ?? connection.namespace ?? 'default',
       inPod,
       stopping: stopping.signal,
       halting: halting.signal,
     });
     undo.push(() => closeWithin(app, config.XI_SHUTDOWN_SECONDS * 1000, halting));
-    const url = await listen(app, config.XI_HOST, config.XI_PORT, 'XI_PORT');
+    const url = await listen(app, config.XI_HOST, config.XI_PORT, { host: 'XI_HOST', port: 'XI_PORT' });
 
     return {
       url,

@@ -1,6 +1,7 @@
 /** What functions see of the outside. Implementations stand behind these and never import one another. */
 import type { ClusterInfo, Kube } from '../kube/kube.js';
 import type { KubeObject } from '../kube/objects.js';
+import type { ClusterProbe } from './probe.js';
 import type { Reflector, ReflectorOptions } from '../kube/reflector.js';
 
 export type {
@@ -24,18 +25,19 @@ export interface Log {
   info(fields: object, message?: string): void;
   warn(fields: object, message?: string): void;
   error(fields: object, message?: string): void;
+  child(fields: object): Log;
 }
 
 /** Keeps a live copy of the objects of a kind, across cut and expired watches. */
-export type Reflect = <T extends KubeObject>(
-  options: Omit<ReflectorOptions<T>, 'kube' | 'log'>,
-) => Reflector<T>;
+export type Reflect = <T extends KubeObject>(options: Omit<ReflectorOptions<T>, 'kube'>) => Reflector<T>;
 
 /** What every implementation gets. */
 export interface Deps {
   readonly kube: Kube;
   readonly reflect: Reflect;
   readonly cluster: ClusterInfo;
+  /** Whether the cluster answers; at most 2 seconds old. */
+  readonly probe: ClusterProbe;
   readonly version: string;
   readonly startedAt: Date;
   /** The namespace of calls that name none. */

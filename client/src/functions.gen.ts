@@ -409,7 +409,7 @@ export interface Volume {
   empty_dir?: {
     /** In memory instead of on disk. */
     medium?: 'Memory';
-    /** A quantity: `1Gi`. */
+    /** At most so much: `1Gi`. */
     size_limit?: string;
   };
   /** The files of this ConfigMap. */
@@ -850,7 +850,7 @@ export interface Functions {
    * Say what this server is and which cluster it acts on.
    *
    * Answers the server's version and the cluster's. It answers also when the cluster is away, and says so; what
-   * it learned of the cluster is at most 10 seconds old.
+   * it learned of the cluster is at most 2 seconds old.
    */
   server_info: {
     effect: 'read';

@@ -74,6 +74,7 @@ export function observe<A extends KubeObject, B extends KubeObject>(
   const follow = <T extends KubeObject>(source: Source<T>) =>
     deps.reflect<T>({
       ...source,
+      log: call.log,
       onChange: () => flag.raise(),
       // An API server that is away may come back before the deadline; a refusal stays one.
       onError: (error) => {

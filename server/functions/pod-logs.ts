@@ -178,8 +178,7 @@ async function* followAll(
 ): AsyncGenerator<Batch<LogItem>> {
   // Fires also when the consumer just goes, so that no log stays open behind it.
   const gone = new AbortController();
-  const signal = AbortSignal.any([outer.signal, gone.signal]);
-  const call: Call = { ...outer, signal, io: () => ({ ...outer.io(), signal }) };
+  const call = outer.until(gone.signal);
   const channel = createChannel<Batch<LogItem>>();
   const watching = observe(deps, call, source, undefined);
   const opened = new Set<string>();

@@ -39,13 +39,15 @@ function exactlyOne(field: string, value: object, keys: readonly string[], error
 /** The faults of params that a schema cannot state. */
 export function workloadErrors(params: WorkloadParams): FieldError[] {
   const errors: FieldError[] = [];
+  const names = new Set<string>();
   params.env?.forEach((variable, i) =>
     exactlyOne(`env[${i}]`, variable, ['value', 'config_map', 'secret'], errors),
   );
   params.volumes?.forEach((volume, i) => {
     exactlyOne(`volumes[${i}]`, volume, ['empty_dir', 'config_map', 'secret', 'claim'], errors);
-    if (params.volumes?.findIndex(({ name }) => name === volume.name) !== i)
+    if (names.has(volume.name))
       errors.push({ field: `volumes[${i}].name`, message: `repeats the name ${volume.name}` });
+    names.add(volume.name);
   });
   for (const key of ['liveness_probe', 'readiness_probe', 'startup_probe'] as const) {
     const probe = params[key];

@@ -60,7 +60,6 @@ function lineSchema(contract: Contract): Json {
 const ALWAYS: readonly ErrorCode[] = [
   'invalid_json',
   'invalid_params',
-  'unauthenticated',
   'permission_denied',
   'forbidden_origin',
   'not_acceptable',
@@ -172,7 +171,46 @@ function otherPaths(): Json {
   return {
     '/v1/functions': get('list_functions', 'List the contracts of all functions', 'application/json', {
       type: 'object',
+      properties: {
+        items: {
+          type: 'array',
+          items: {
+            type: 'object',
+            properties: {
+              name: { type: 'string' },
+              summary: { type: 'string' },
+              description: { type: 'string' },
+              effect: { type: 'string', enum: Object.keys(BY_EFFECT) },
+              mode: { type: 'string', enum: ['unary', 'stream', 'progress'] },
+              params: { type: 'object', description: 'JSON Schema of the params.' },
+              result: { type: 'object', description: 'JSON Schema of the result.' },
+              item: { type: 'object', description: "JSON Schema of a stream's items." },
+              permissions: { type: 'array', items: { type: 'object' } },
+              aplite: { type: 'array', items: { type: 'string' } },
+              examples: { type: 'array', items: { type: 'object' } },
+            },
+            required: ['name', 'summary', 'description', 'effect', 'mode', 'params'],
+          },
+        },
+      },
+      required: ['items'],
     }),
+    '/': {
+      post: {
+        operationId: 'aplite_protocol',
+        summary: "Aplite's protocol: ids, values, applications and actions",
+        tags: ['about'],
+        requestBody: { required: true, content: { 'application/json': { schema: { type: 'object' } } } },
+        responses: {
+          '200': {
+            description: 'An id, a value or a type.',
+            content: { 'text/plain': { schema: { type: 'string' } } },
+          },
+          ...problems(['invalid_json', 'invalid_params', 'not_found', 'bad_gateway']),
+        },
+      },
+    },
+    '/docs': get('docs', 'Show the reference', 'text/html', { type: 'string' }),
     '/openapi.json': get('openapi', 'Show this document', 'application/json', { type: 'object' }),
     '/v1/aplite': get('aplite', 'Print the remote block of an Aplite program', 'text/plain', {
       type: 'string',
@@ -233,14 +271,8 @@ export function openApiDocument(
         RequestId: { description: 'The name of the call in the log.', schema: { type: 'string' } },
         RetryAfter: { description: 'When to try again, in seconds.', schema: { type: 'integer' } },
       },
-      securitySchemes: {
-        bearer: {
-          type: 'http',
-          scheme: 'bearer',
-          description: 'Asked for by a listener on the network; a port-forwarded one asks for none.',
-        },
-      },
     },
-    security: [{}, { bearer: [] }],
+    // The one listener there is takes local callers only, and asks them nothing.
+    security: [],
   };
 }

@@ -18,6 +18,8 @@ export interface Call {
   readonly signal: AbortSignal;
   /** Options for a call of the Kube port: the signal, and the milliseconds that are left (none: the port's own limit). */
   io(): { signal: AbortSignal; timeoutMs: number | undefined };
+  /** The same call, but ended by this signal too. */
+  until(signal: AbortSignal): Call;
   /** Server-side dry run: everything but the storing. Nothing is waited for then. */
   readonly dryRun: boolean;
   /** The params as the caller gave them, without defaults. */

@@ -69,22 +69,34 @@ class RunningCall implements Call {
   readonly dryRun: boolean;
 
   constructor(
-    { requestId, caller, dryRun }: CallOptions,
-    private readonly linked: LinkedSignal,
+    private readonly options: CallOptions,
+    private readonly linked: Pick<LinkedSignal, 'signal' | 'remainingMs'>,
     readonly given: Call['given'],
-    readonly log: Log,
+    private readonly parentLog: Log,
   ) {
-    this.requestId = requestId;
-    this.caller = caller;
-    this.dryRun = dryRun === true;
+    this.requestId = options.requestId;
+    this.caller = options.caller;
+    this.dryRun = options.dryRun === true;
   }
 
   get signal(): AbortSignal {
     return this.linked.signal;
   }
 
+  get log(): Log {
+    return this.parentLog.child({ reqId: this.requestId });
+  }
+
   io(): ReturnType<Call['io']> {
     return { signal: this.linked.signal, timeoutMs: this.linked.remainingMs() };
+  }
+
+  until(signal: AbortSignal): Call {
+    const linked = {
+      signal: AbortSignal.any([this.linked.signal, signal]),
+      remainingMs: () => this.linked.remainingMs(),
+    };
+    return new RunningCall(this.options, linked, this.given, this.parentLog);
   }
 }
 

@@ -90,6 +90,10 @@ function describe(error: ValueError, parent: (pointer: string) => TSchema | unde
     case ValueErrorType.IntegerMaximum:
     case ValueErrorType.NumberMaximum:
       return { field, message: `must be at most ${String(error.schema['maximum'])}` };
+    case ValueErrorType.ArrayMaxItems:
+      return { field, message: `must have at most ${String(error.schema['maxItems'])} entries` };
+    case ValueErrorType.ObjectMaxProperties:
+      return { field, message: `must have at most ${String(error.schema['maxProperties'])} entries` };
     case ValueErrorType.ArrayMinItems:
       return { field, message: 'must not be an empty list' };
     default:

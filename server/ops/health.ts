@@ -1,7 +1,7 @@
 /** Health and readiness, on a listener of their own. */
 import Fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
-import type { Kube } from '../../kube/kube.js';
+import type { ClusterProbe } from '../probe.js';
 
 export interface Health {
   readonly app: FastifyInstance;
@@ -9,33 +9,20 @@ export interface Health {
   stopping(): void;
 }
 
-/** How old an answer of the cluster may be, and how long it may take, in milliseconds. */
-const FRESH_MS = 2_000;
-const PATIENCE_MS = 2_000;
-
 /** `/healthz`: the process runs. `/readyz`: it takes calls and the API server answers. */
-export function createHealth(kube: Kube): Health {
+export function createHealth(probe: ClusterProbe): Health {
   const app = Fastify({ logger: false, forceCloseConnections: true });
   let stopping = false;
-  let known: { at: number; fault: Promise<string | undefined> } | undefined;
-
-  const clusterFault = (): Promise<string | undefined> => {
-    if (known === undefined || performance.now() - known.at > FRESH_MS)
-      known = {
-        at: performance.now(),
-        fault: kube.version({ timeoutMs: PATIENCE_MS }).then(
-          () => undefined,
-          (error: unknown) =>
-            `the API server does not answer: ${error instanceof Error ? error.message : String(error)}`,
-        ),
-      };
-    return known.fault;
-  };
 
   app.get('/healthz', () => ({ status: 'ok' }));
   app.get('/readyz', async (_request, reply) => {
-    const fault = stopping ? 'the server is stopping' : await clusterFault();
-    if (fault !== undefined) return reply.code(503).send({ status: 'not ready', message: fault });
+    const { fault } = await probe();
+    const message = stopping
+      ? 'the server is stopping'
+      : fault === undefined
+        ? undefined
+        : `the API server does not answer: ${fault}`;
+    if (message !== undefined) return reply.code(503).send({ status: 'not ready', message });
     return { status: 'ok' };
   });
   return {

@@ -20,7 +20,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { cached, scratch } from './harness/cache.js';
 import { which } from './harness/packages.js';
 import { cacheDir, hashOf, repository } from './harness/paths.js';
-import { Failure, run, step } from './harness/steps.js';
+import { Failure, run, say, step } from './harness/steps.js';
 
 /** An image in a docker-archive file, and the name under which a pod finds it once it is loaded. */
 export interface Image {
@@ -254,6 +254,15 @@ const contextFiles = async (): Promise<string[]> => {
   return found.flat().sort();
 };
 
+/** Removes what was made an hour ago or earlier: every change of the sources makes another image. */
+const removeOld = async (folder: string, names: RegExp): Promise<void> => {
+  const entries = await readdir(folder).catch(() => []);
+  for (const path of entries.filter((name) => names.test(name)).map((name) => join(folder, name))) {
+    const { mtimeMs = Infinity } = (await stat(path).catch(() => undefined)) ?? {};
+    if (mtimeMs < Date.now() - 3_600_000) await rm(path, { force: true });
+  }
+};
+
 /** Our own image, from the repository's Dockerfile, under the name that the manifests give it. */
 export const operatorImage = async (): Promise<Image> => {
   const manifest = await readFile(join(repository, 'k8s-yamls/base/kustomization.yaml'), 'utf8');
@@ -269,13 +278,13 @@ export const operatorImage = async (): Promise<Image> => {
   const hash = hashOf(tag, base.file, tools.file, ...files, ...contents);
   const file = join(cacheDir(), 'images', `xi-k8s-${hash}.tar`);
   const buildArgs = { BASE: base.tag, BUILD_BASE: tools.tag };
-  await cached(file, (output) =>
-    step(
-      `image ${tag}`,
-      () => buildImage({ dockerfile, context: repository, tag, output, buildArgs, bases: [base, tools] }),
-      true,
-    ),
-  );
+  await cached(file, async (output) => {
+    await removeOld(join(cacheDir(), 'images'), /^xi-k8s-/);
+    const options = { dockerfile, context: repository, tag, output, buildArgs, bases: [base, tools] };
+    return step(`image ${tag}`, () => buildImage(options), true);
+  });
+  const [all, under] = await Promise.all([file, base.file].map(async (one) => (await stat(one)).size / 1e6));
+  say(`image ${tag} has ${all?.toFixed(1)} MB, its base ${under?.toFixed(1)} MB`);
   return { tag, file };
 };
 

@@ -2,6 +2,7 @@
  * The operator in the cluster, installed from the manifests and reached by `kubectl port-forward`: the same functions as
  * outside, Aplite programs, and no right or credential but its own.
  */
+import { readFile } from 'node:fs/promises';
 import t from 'tap';
 import { kubeconfigConnection } from '../../kube/index.js';
 import * as wire from '../helpers/aplite-client.js';
@@ -46,12 +47,16 @@ async function test(): Promise<void> {
 
   await t.test('the process has no more than it needs', async (t) => {
     const program = `
-      const { readFileSync, writeFileSync } = require('node:fs');
+      const { readFileSync, readdirSync, writeFileSync } = require('node:fs');
       const attempt = (path) => { try { writeFileSync(path, ''); return 'written'; } catch ({ code }) { return code; } };
       const status = Object.fromEntries(readFileSync('/proc/1/status', 'utf8').split('\\n').map((l) => l.split(':\\t')));
-      console.log(JSON.stringify({ uid: process.getuid(), gid: process.getgid(), root: attempt('/x'), tmp: attempt('/tmp/x'),
-        app: attempt('/app/x'), capabilities: status.CapBnd, seccomp: status.Seccomp, noNewPrivileges: status.NoNewPrivs,
-        node: process.versions.node }));`;
+      const files = readdirSync('/app', { recursive: true, withFileTypes: true });
+      console.log(JSON.stringify({
+        uid: process.getuid(), gid: process.getgid(), root: attempt('/x'), tmp: attempt('/tmp/x'), app: attempt('/app/x'),
+        capabilities: status.CapBnd, seccomp: status.Seccomp, noNewPrivileges: status.NoNewPrivs,
+        top: readdirSync('/app'), programs: readdirSync('/app/dist'),
+        odd: files.filter((f) => f.isSymbolicLink() || /\\.(map|ts)$|^(typescript|tap|@xi-k8s)$/.test(f.name)).map((f) => f.name),
+      }));`;
     const found = JSON.parse(
       await kubectl(['exec', '-n', 'xi-k8s', 'deploy/xi-k8s', '--', 'node', '-e', program]),
     ) as Record<string, unknown>;
@@ -65,6 +70,11 @@ async function test(): Promise<void> {
       seccomp: '2',
       noNewPrivileges: '1',
     });
+    t.same(found['top'], ['dist', 'node_modules', 'package.json']);
+    t.same(found['programs'], ['cli', 'devcluster', 'kube', 'schemas', 'server']);
+    t.same(found['odd'], [], 'nothing to build with, no source maps, no links');
+    const health = /^HEALTHCHECK .*CMD (\[.*\])$/m.exec(await readFile('Dockerfile', 'utf8'))?.[1] ?? '[]';
+    await kubectl(['exec', '-n', 'xi-k8s', 'deploy/xi-k8s', '--', ...(JSON.parse(health) as string[])]);
     const { metadata } = await read<{ metadata: { labels: object } }>('namespace', 'xi-k8s');
     t.match(metadata.labels, { 'pod-security.kubernetes.io/enforce': 'restricted' });
     t.match((await call(url, 'server_info')).body, {

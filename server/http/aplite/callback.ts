@@ -2,7 +2,6 @@
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { AppError } from '../../errors.js';
-import type { Log } from '../../ports.js';
 
 /** Who answers for ids of the caller's registry. */
 export interface Peer {
@@ -11,7 +10,7 @@ export interface Peer {
   /**
    * Posts a request and answers its text.
    * @param purpose what for, for the error: `to read the id 7`.
-   * @throws AppError `bad_gateway` (also in the log) that says which address and what to start, or the signal's own reason.
+   * @throws AppError `bad_gateway` that says which address and what to start, or the signal's own reason.
    */
   ask(body: string, purpose: string, signal: AbortSignal): Promise<string>;
   /** The error of an answer that is not what the protocol asks for. */
@@ -33,19 +32,16 @@ function codeOf(error: unknown): string {
  */
 export function createPeer(
   base: string | undefined,
-  log: Log,
   { timeoutMs = TIMEOUT_MS, maxBytes = MAX_ANSWER_BYTES } = {},
 ): Peer {
   const address = base ?? '';
-  const failed = (purpose: string, what: string, cause?: unknown): AppError => {
-    log.warn({ address, err: cause }, `callback ${purpose}: the program ${what}`);
-    return new AppError(
+  const failed = (purpose: string, what: string, cause?: unknown): AppError =>
+    new AppError(
       'bad_gateway',
       `The Aplite program at ${address}, called back ${purpose}, ${what}. Start the program's own server there, set XI_APLITE_CALLBACK to the address where it listens, or send the argument by value: {"arg":{"value":…}}.`,
       {},
       cause,
     );
-  };
 
   return {
     on: base !== undefined,

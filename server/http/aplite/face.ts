@@ -28,7 +28,7 @@ const TEXT = 'text/plain; charset=utf-8';
 export function registerAplite(app: FastifyInstance, options: ApliteOptions): void {
   const { library, callback, idStore, callOptions, log } = options;
   const registry = createRegistry(idStore);
-  const values = createValues(registry, createPeer(callback, log));
+  const values = createValues(registry, createPeer(callback));
   defineFunctions(registry, library);
 
   const answer = createAnswerer(registry, values);
@@ -42,6 +42,10 @@ export function registerAplite(app: FastifyInstance, options: ApliteOptions): vo
       async (_request: unknown, body: string) => parseJson(body, 'The body'),
     );
 
+    // What fails before or after the functions has no audit record.
+    scope.addHook('onError', async (request, _reply, error) =>
+      log.info({ reqId: request.id }, error.message),
+    );
     scope.post('/', async (request, reply) => {
       const asked = callOptions(request, reply);
       const linked = new LinkedSignal(

@@ -184,7 +184,7 @@ export function createValues(registry: Registry, peer: Peer): Values {
       );
     if (!peer.on)
       throw refuse(
-        `${where} came as the id ${raw} of the program's own registry, and this server does not call programs back (XI_APLITE_CALLBACK is off, as in any pod, whose localhost is not the program's). Run \`xi-k8s bridge\` beside the program, which sends values in place of ids, or send the argument by value: {"arg":{"value":…}}.`,
+        `${where} came as the id ${raw} of the program's own registry, and this server does not call programs back (XI_APLITE_CALLBACK is off, as in any pod, whose localhost is not the program's). (\`xi-k8s bridge\`, which will send values in place of ids from beside the program, is not there yet.) Send the argument by value: {"arg":{"value":…}}.`,
         'arg',
         'is an id, and callbacks are off',
       );

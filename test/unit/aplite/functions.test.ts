@@ -73,8 +73,7 @@ function build() {
     },
   };
   const registry = createRegistry({ maxEntries: 100, ttlSeconds: 60 });
-  const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-  const answer = createAnswerer(registry, createValues(registry, createPeer(undefined, quiet)));
+  const answer = createAnswerer(registry, createValues(registry, createPeer(undefined)));
   defineFunctions(registry, library);
   const post = (body: unknown): Promise<string> =>
     answer(body, {

@@ -16,7 +16,6 @@ import type { Action, Context, Fn, Value } from '../../../server/http/aplite/val
 import * as wire from '../../helpers/aplite-client.js';
 import type { NativeFn, NativeIo } from '../../helpers/aplite-client.js';
 
-const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const STORE = { maxEntries: 1000, ttlSeconds: 60 };
 
 const context = (signal = new AbortController().signal): Context => ({
@@ -41,7 +40,7 @@ async function listen(t: Test, listener: RequestListener): Promise<{ url: string
 async function serve(t: Test, callback: string, define: (registry: Registry) => void): Promise<string> {
   const registry = createRegistry(STORE);
   define(registry);
-  const answer = createAnswerer(registry, createValues(registry, createPeer(callback, quiet)));
+  const answer = createAnswerer(registry, createValues(registry, createPeer(callback)));
   const { url } = await listen(t, (request, response) => {
     let body = '';
     request.on('data', (chunk: Buffer) => (body += chunk.toString()));
@@ -203,7 +202,7 @@ t.test('what the program answers, in both dialects', async (t) => {
     request.on('data', (chunk: Buffer) => asked.push(chunk.toString()));
     request.on('end', () => response.end(answer));
   });
-  const values = createValues(createRegistry(STORE), createPeer(url, quiet));
+  const values = createValues(createRegistry(STORE), createPeer(url));
   const get = async (type: AType, text: string, id: number | bigint = 3): Promise<Value> => {
     answer = text;
     return values.deserialise(type, id, 'The argument', context());
@@ -274,14 +273,12 @@ t.test('a callback that fails says which address, and what to start', async (t) 
     'did not answer within 0.05 s': () => undefined,
   };
   for (const [what, listener] of Object.entries(answers)) {
-    const warned: string[] = [];
     const { url, server } = await listen(t, listener);
     const closed = new Promise<void>((resolve) =>
       server.on('connection', (socket) => socket.on('close', () => resolve()).on('error', () => {})),
     );
-    const log = { ...quiet, warn: (_fields: object, message = '') => void warned.push(message) };
     // Only the one that never answers waits for as little as this.
-    const peer = createPeer(url, log, { timeoutMs: what.startsWith('did not') ? 50 : 5000, maxBytes: 1000 });
+    const peer = createPeer(url, { timeoutMs: what.startsWith('did not') ? 50 : 5000, maxBytes: 1000 });
     const values = createValues(createRegistry(STORE), peer);
     await t.rejects(values.deserialise(STR, 3, 'The argument', context()), {
       code: 'bad_gateway',
@@ -291,11 +288,10 @@ t.test('a callback that fails says which address, and what to start', async (t) 
       ),
     });
     await closed;
-    t.equal(warned.length, 1, 'and once in the log');
   }
   const { url, server } = await listen(t, () => undefined);
   await new Promise((resolve) => server.close(resolve));
-  const values = createValues(createRegistry(STORE), createPeer(url, quiet));
+  const values = createValues(createRegistry(STORE), createPeer(url));
   await t.rejects(values.deserialise(INT, 3, 'The argument', context()), {
     code: 'bad_gateway',
     message: /cannot be reached \(ECONNREFUSED\)/,
@@ -308,7 +304,7 @@ t.test('the deadline and the caller end a callback', async (t) => {
   const closed = new Promise<void>((resolve) =>
     server.on('connection', (socket) => socket.on('close', () => resolve())),
   );
-  const values = createValues(createRegistry(STORE), createPeer(url, quiet));
+  const values = createValues(createRegistry(STORE), createPeer(url));
   const controller = new AbortController();
   const arrived = new Promise<void>((resolve) => reached.push(resolve));
   const waiting = values.deserialise(STR, 3, 'The argument', context(controller.signal));
@@ -322,7 +318,7 @@ t.test('the deadline and the caller end a callback', async (t) => {
 });
 
 t.test('arguments by value', async (t) => {
-  const values = createValues(createRegistry(STORE), createPeer(undefined, quiet));
+  const values = createValues(createRegistry(STORE), createPeer(undefined));
   const get = (type: AType, raw: unknown): Promise<Value> =>
     values.deserialise(type, raw, 'The argument of f', context());
   const right: [type: AType, value: unknown, meant: Value][] = [

@@ -11,7 +11,7 @@ import type {
   XiErrorCode,
 } from '@xi-k8s/client';
 import type * as client from '@xi-k8s/client';
-import { contractList, ERROR_CODES } from '../../../schemas/index.js';
+import { contractList } from '../../../schemas/index.js';
 import type {
   Contracts,
   ErrorCode,
@@ -54,7 +54,6 @@ t.test('the generated types are those of the contracts', async (t) => {
     contractList.map(({ name, effect, mode }) => [name, { effect, mode }]),
     'and so is the table',
   );
-  t.equal(ERROR_CODES.length > 0, true);
 });
 
 /** Never run: every line is about what compiles. */

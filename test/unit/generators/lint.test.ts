@@ -60,7 +60,7 @@ await t.test('what it may import', async (t) => {
     ['server/http/x.ts', '../library/library.js'],
     ['server/http/aplite/x.ts', '../../library/library.js'],
     ['server/http/aplite/x.ts', '../caller.js'],
-    ['server/ops/x.ts', '../../kube/kube.js'],
+    ['server/ops/x.ts', '../probe.js'],
     ['server/app.ts', './functions/index.js'],
     ['server/lifecycle.ts', '../kube/index.js'],
     ['cli/x.ts', '../server/main.js'],

@@ -113,10 +113,10 @@ t.test('in a cluster', async (t) => {
         : json(answer, 401, status(401, 'Unauthorized', 'who?')),
     { tls: TLS },
   );
-  const folder = await folderWith(t, { token: 'first\n', 'ca.crt': CA, namespace: 'xi-system' });
+  const folder = await folderWith(t, { token: 'first\n', 'ca.crt': CA });
   const options = { host: '127.0.0.1', port: server.port, directory: folder };
   const connection = await inClusterConnection(options);
-  t.match(connection, { how: 'in-cluster', url: server.url, namespace: 'xi-system' });
+  t.match(connection, { how: 'in-cluster', url: server.url });
   const kube = kubeFor(t, connection);
   t.match(kube.cluster, { how: 'in-cluster', url: server.url });
   await kube.version();
