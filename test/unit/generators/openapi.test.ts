@@ -43,6 +43,8 @@ t.test('the document holds together', async (t) => {
   t.same(Object.keys(at('paths') as Json), [
     ...contractList.map(({ name }) => `/v1/functions/${name}`),
     '/v1/functions',
+    '/',
+    '/docs',
     '/openapi.json',
     '/v1/aplite',
   ]);
