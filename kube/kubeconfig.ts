@@ -237,10 +237,10 @@ function parseJson(text: string): unknown {
 }
 
 async function parseYaml(path: string, text: string): Promise<unknown> {
-  // Costs a second and 50 MiB, so only where YAML is really read.
-  const { loadYaml } = await import('@kubernetes/client-node');
+  // Only where YAML is really read.
+  const { load } = await import('js-yaml');
   try {
-    return loadYaml<unknown>(text);
+    return load(text);
   } catch (cause) {
     throw cannotConnect(`The kubeconfig ${path} is not YAML: ${(cause as Error).message}`, cause);
   }

@@ -69,6 +69,7 @@ function sendProblem(reply: FastifyReply, error: AppError): void {
   void reply
     .code(error.status)
     .header('cache-control', 'no-store')
+    .header('x-request-id', reply.request.id)
     .type('application/problem+json')
     .serializer((payload: unknown) => JSON.stringify(payload))
     .send(toProblem(error, reply.request.id));

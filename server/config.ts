@@ -145,7 +145,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
   const faults = Object.keys(given)
-    .filter((name) => name.startsWith('XI_') && !(name in SETTINGS) && !name.startsWith('XI_TEST_'))
+    .filter((name) => name.startsWith('XI_') && !(name in SETTINGS))
     .map((name) => {
       const near = nearest(name, Object.keys(SETTINGS));
       return `${name} is not a setting; ${near === undefined ? `there are ${Object.keys(SETTINGS).join(', ')}.` : `did you mean ${near}?`}`;

@@ -75,20 +75,31 @@ function mergeInto(schema: Schema, shape: Shape, live: Json | undefined, config:
 const isMember = (node: FieldSet | undefined): boolean =>
   node !== undefined && (isEmpty(node) || Object.hasOwn(node, '.'));
 
-/** The value without the members of `gone`; undefined when nothing of it is left. */
-function without(schema: Schema, shape: Shape, value: Json, gone: FieldSet): Json {
+/**
+ * The value without the members of `gone`. What holds a member of `kept` stays, also when it is itself among the gone: a
+ * map whose entries are still applied.
+ */
+function without(
+  schema: Schema,
+  shape: Shape,
+  value: Json,
+  gone: FieldSet,
+  kept: FieldSet | undefined,
+): Json {
   const dropped = new Set<string>();
   const changed = new Map<string, Json>();
   for (const child of children(schema, shape, value)) {
     const node = gone[child.element];
     if (node === undefined) continue;
-    if (child.shape.kind === 'leaf' || isEmpty(node)) {
-      if (isMember(node)) dropped.add(child.element);
+    const keptNode = kept?.[child.element];
+    if (keptNode === undefined && isMember(node)) {
+      dropped.add(child.element);
       continue;
     }
-    const rest = without(schema, child.shape, child.value, node);
+    if (child.shape.kind === 'leaf' || isEmpty(node)) continue;
+    const rest = without(schema, child.shape, child.value, node, keptNode);
     const isBare = isObject(rest) ? isEmpty(rest as FieldSet) : Array.isArray(rest) && rest.length === 0;
-    if (isMember(node) || isBare) dropped.add(child.element);
+    if (isBare && keptNode === undefined) dropped.add(child.element);
     else changed.set(child.element, rest);
   }
   if (dropped.size === 0 && changed.size === 0) return value;
@@ -159,7 +170,7 @@ export function apply(
   if (before !== undefined) {
     const kept = others.reduce((sum, entry) => union(sum, entry.fields), fields);
     const gone = difference(before.fields, kept);
-    if (!isEmpty(gone)) object = without(schema, shape, object, gone) as JsonObject;
+    if (!isEmpty(gone)) object = without(schema, shape, object, gone, kept) as JsonObject;
   }
   const { changed } = compare(schema, shape, live, object);
   const conflicts = others.flatMap((entry) =>

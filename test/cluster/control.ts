@@ -6,7 +6,7 @@ export type ControlAction =
 
 /** The socket of the running cluster, or undefined where the tests run against another one. */
 export const controlSocket = (env: NodeJS.ProcessEnv = process.env): string | undefined =>
-  env['XI_CLUSTER_CONTROL'];
+  env['TEST_CLUSTER_CONTROL'];
 
 /**
  * Does one action and resolves when it is done: `start` and `restart` (SIGKILL, then start) when the component is ready,

@@ -30,19 +30,19 @@ when the cluster cannot be had). The first time its programs are built with Go (
   --flag COMPONENT=FLAG    adds a flag to a component's own, as in --flag kube-apiserver=--v=4. Components:
                            ${NAMES.join(', ')}
   --logs FOLDER            writes the components' logs there, to be kept
-  --use-kubeconfig         runs COMMAND against the cluster of the kubeconfig that XI_TEST_KUBECONFIG names, and builds
+  --use-kubeconfig         runs COMMAND against the cluster of the kubeconfig that TEST_CLUSTER_KUBECONFIG names, and builds
                            and starts nothing. COMMAND changes things in that cluster.
   --print-kubectl          builds what is missing, prints the path of kubectl, and ends (needs no root)
   --help                   prints this
 
-COMMAND sees KUBECONFIG (and XI_TEST_KUBECONFIG, the same), kubectl and cluster-ctl on its PATH, XI_CLUSTER_CONTROL (the
-socket behind cluster-ctl), XI_CLUSTER_LOGS, and the cluster's network: services, pods, 127.0.0.1:6443, nothing outside.
+COMMAND sees KUBECONFIG (and TEST_CLUSTER_KUBECONFIG, the same), kubectl and cluster-ctl on its PATH, TEST_CLUSTER_CONTROL (the
+socket behind cluster-ctl), TEST_CLUSTER_LOGS, and the cluster's network: services, pods, 127.0.0.1:6443, nothing outside.
 
   cluster-ctl kill|stop|start|restart|pause|resume COMPONENT     restart is kill -9 and start; waits until it is ready
   cluster-ctl load-image FILE                                    loads one more image
   cluster-ctl status                                             process ids
 
-XI_CACHE_DIR is where built things are kept; .cache in the repository by default.
+TEST_CLUSTER_CACHE is where built things are kept; .cache in the repository by default.
 `;
 
 const HARNESS_FAILED = 125;
@@ -103,10 +103,10 @@ const ended = async (child: ChildProcess): Promise<number> => {
 };
 
 const useKubeconfig = async (command: readonly string[]): Promise<number> => {
-  const file = process.env['XI_TEST_KUBECONFIG'];
+  const file = process.env['TEST_CLUSTER_KUBECONFIG'];
   if (file === undefined || !existsSync(file))
     throw new Failure(
-      `--use-kubeconfig: XI_TEST_KUBECONFIG is ${file === undefined ? 'not set' : `'${file}', which does not exist`}.` +
+      `--use-kubeconfig: TEST_CLUSTER_KUBECONFIG is ${file === undefined ? 'not set' : `'${file}', which does not exist`}.` +
         ' Set it to a kubeconfig file; it is asked for by name so that no cluster is touched by accident.',
     );
   const [program = '', ...args] = command;

@@ -3,10 +3,10 @@ import t from 'tap';
 import { createKube, kubeconfigConnection, NAMESPACES, PODS } from '../../kube/index.js';
 import { FAKE, makeFakeNodes, makeFakePods, makeNamespace, NODES, removeFakes } from './scale.js';
 
-const kubeconfig = process.env['XI_TEST_KUBECONFIG'];
+const kubeconfig = process.env['TEST_CLUSTER_KUBECONFIG'];
 
 if (kubeconfig === undefined) {
-  t.plan(0, 'XI_TEST_KUBECONFIG is not set: run it by `npm run cluster -- COMMAND`');
+  t.plan(0, 'TEST_CLUSTER_KUBECONFIG is not set: run it by `npm run cluster -- COMMAND`');
 } else {
   const kube = createKube(await kubeconfigConnection({ paths: [kubeconfig], env: process.env }));
   t.teardown(async () => {

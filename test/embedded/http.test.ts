@@ -44,6 +44,15 @@ const post = (name: string, body: string, headers: Record<string, string> = JSON
 await t.test('every bad request has its code', async (t) => {
   const cases: [string, Promise<Raw>, number, string, RegExp][] = [
     ['malformed JSON', post('list_pods', '{"limit": 1'), 400, 'invalid_json', /not JSON/],
+    ['null', post('create_deployment', 'null'), 400, 'invalid_params', /must be an object, and is null/],
+    [
+      'a name as long as the body',
+      post('list_pods', JSON.stringify({ ['x'.repeat(1 << 20)]: 1 })),
+      400,
+      'invalid_params',
+      /^.{1,600}$/,
+    ],
+    ['a bad path', request('GET', '/%zz', {}), 400, 'invalid_params', /%zz/],
     [
       'not an object',
       post('list_pods', '[1]'),
@@ -379,6 +388,27 @@ await t.test('clients that break off or flood are dropped without harm', async (
   t.ok(process.memoryUsage().rss - before < 100 << 20, 'the flood is not kept');
   t.equal((await call(url, 'server_info')).status, 200, 'the server goes on');
   t.same((await call(url, 'list_deployments')).body['items'], [], 'the half request did nothing');
+});
+
+await t.test('what is no request gets a problem document all the same', async (t) => {
+  for (const [what, text, detail] of [
+    ['no HTTP', 'HELLO\r\n\r\n', /no HTTP request/],
+    [
+      'headers too large',
+      `GET / HTTP/1.1\r\nhost: localhost\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`,
+      /headers are too large/,
+    ],
+  ] as const) {
+    const socket = connect(Number(port), hostname);
+    let answer = '';
+    socket.setEncoding('utf8').on('data', (chunk: string) => (answer += chunk));
+    socket.on('error', () => undefined);
+    socket.write(text);
+    await once(socket, 'close');
+    const [head = '', body = ''] = answer.split('\r\n\r\n');
+    t.match(head, /^HTTP\/1\.1 400 .*application\/problem\+json/s, what);
+    t.match(JSON.parse(body), { code: 'invalid_params', status: 400, detail }, what);
+  }
 });
 
 await t.test('streams', async (t) => {

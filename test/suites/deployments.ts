@@ -295,6 +295,20 @@ export async function deploymentSuite(t: Test, target: Target): Promise<void> {
     t.equal(left.body['items'].length, 1, 'the pod stays');
   });
 
+  await t.test('Deployments whose selectors are alike keep their pods apart', async (t) => {
+    // The reference's label is app=nginx, which is also that of a Deployment that is called nginx.
+    has(t, await fn('create_deployment', { image, replicas: 2, wait: true }), 200);
+    has(t, await fn('create_deployment', { name: 'nginx', image, replicas: 1, wait: true }), 200);
+    const own = await fn('list_pods', { deployment: 'nginx' });
+    t.match(own.body['items'], [{ owner: { name: /^nginx-[^-]+$/ } }]);
+    t.equal(own.body['items'].length, 1);
+    t.match((await fn('delete_deployment', { name: 'nginx', wait: true, timeout_seconds: 60 })).body, {
+      gone: true,
+    });
+    t.equal((await fn('list_pods', { deployment: 'nginx-deployment' })).body['items'].length, 2);
+    has(t, await fn('delete_deployment', { name: 'nginx-deployment', wait: true }), 200);
+  });
+
   await t.test('dry run changes nothing', async (t) => {
     const dry = await fn('create_deployment', { name: 'dry', image, wait: true }, '?dry_run=true');
     has(t, dry, 200);

@@ -45,7 +45,7 @@ const compile = async (into: string, flags: string): Promise<void> => {
     if (free < BUILD_BYTES)
       throw new Failure(
         `a first build takes about ${BUILD_BYTES / 1e9} GB, and the disk of ${folder} has ${(free / 1e9).toFixed(1)} GB` +
-          ' free. Free some room, or set XI_CACHE_DIR and GOCACHE to folders on a larger disk.',
+          ' free. Free some room, or set TEST_CLUSTER_CACHE and GOCACHE to folders on a larger disk.',
       );
   }
   await run(['nice', 'go', 'build', '-trimpath', '-ldflags', flags, '-o', join(into, 'components'), '.'], {

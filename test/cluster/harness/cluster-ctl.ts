@@ -6,7 +6,7 @@ const [action = 'status', subject = ''] = process.argv.slice(2);
 const socket = controlSocket();
 try {
   if (socket === undefined)
-    throw new Error('XI_CLUSTER_CONTROL is not set: this works inside `npm run cluster -- COMMAND`');
+    throw new Error('TEST_CLUSTER_CONTROL is not set: this works inside `npm run cluster -- COMMAND`');
   // The server refuses an unknown action and lists the known ones.
   process.stdout.write(
     await controlCluster(

@@ -33,7 +33,7 @@ const runHarness = (
 
 /** Starts the harness with a command that prints the state folder and then waits. */
 const hold = async (command = 'sleep 600'): Promise<{ child: ChildProcess; state: string }> => {
-  const child = spawn(node, [...program, '--', 'sh', '-c', `echo $XI_CLUSTER_LOGS; ${command}`], {
+  const child = spawn(node, [...program, '--', 'sh', '-c', `echo $TEST_CLUSTER_LOGS; ${command}`], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   for await (const line of createInterface({ input: child.stdout })) return { child, state: dirname(line) };
@@ -112,17 +112,17 @@ if (process.getuid?.() !== 0) {
       ['not root', runHarness(['true'], {}, nobody), /needs Linux and root/],
       [
         'no Go',
-        runHarness(['true'], { PATH: withoutGo, XI_CACHE_DIR: folder }),
+        runHarness(['true'], { PATH: withoutGo, TEST_CLUSTER_CACHE: folder }),
         /Go is not installed.*Install Go/,
       ],
       [
         'small disk',
-        runHarness(['true'], { XI_CACHE_DIR: folder }, small),
+        runHarness(['true'], { TEST_CLUSTER_CACHE: folder }, small),
         /has 0\.0 GB free. Free some room/,
       ],
       [
         'no kubeconfig',
-        runHarness(['--use-kubeconfig', 'true'], { XI_TEST_KUBECONFIG: '' }),
+        runHarness(['--use-kubeconfig', 'true'], { TEST_CLUSTER_KUBECONFIG: '' }),
         /Set it to a kubeconfig/,
       ],
       [
@@ -142,7 +142,11 @@ if (process.getuid?.() !== 0) {
   await t.test('a kubeconfig of one’s own is used without building', (t) => {
     const file = join(folder, 'kubeconfig');
     writeFileSync(file, '');
-    const env = { XI_TEST_KUBECONFIG: file, XI_CACHE_DIR: join(folder, 'unused'), KUBECONFIG: '/nowhere' };
+    const env = {
+      TEST_CLUSTER_KUBECONFIG: file,
+      TEST_CLUSTER_CACHE: join(folder, 'unused'),
+      KUBECONFIG: '/nowhere',
+    };
     const ran = runHarness(['--use-kubeconfig', 'sh', '-c', 'echo $KUBECONFIG; exit 5'], env);
     t.same([ran.status, ran.stdout], [5, `${file}\n`]);
     t.notOk(existsSync(join(folder, 'unused')));

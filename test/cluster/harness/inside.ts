@@ -153,9 +153,9 @@ const main = async (options: InsideOptions): Promise<number> => {
       ...plain,
       PATH: [bin, plain['PATH'] ?? ''].join(delimiter),
       KUBECONFIG: kubeconfig,
-      XI_TEST_KUBECONFIG: kubeconfig,
-      XI_CLUSTER_CONTROL: join(state, 'control'),
-      XI_CLUSTER_LOGS: logs,
+      TEST_CLUSTER_KUBECONFIG: kubeconfig,
+      TEST_CLUSTER_CONTROL: join(state, 'control'),
+      TEST_CLUSTER_LOGS: logs,
       CONTAINERD_ADDRESS: containerdSocket(state),
       CONTAINERD_NAMESPACE: 'k8s.io',
       // kubectl would keep what it learns of the cluster, and look for settings, in the home folder.

@@ -14,9 +14,9 @@ const findRepository = (from: string): string =>
 /** The repository's root, from the sources as well as from dist/. */
 export const repository = findRepository(here);
 
-/** The folder for what is built once: XI_CACHE_DIR, else .cache in the repository. */
+/** The folder for what is built once: TEST_CLUSTER_CACHE, else .cache in the repository. */
 export const cacheDir = (): string =>
-  resolve(process.env['XI_CACHE_DIR'] ?? join(repository, '.cache'), 'cluster');
+  resolve(process.env['TEST_CLUSTER_CACHE'] ?? join(repository, '.cache'), 'cluster');
 
 /** The command that starts the program NAME of this folder the way this one was started (compiled, or through tsx). */
 export const programOf = (name: string): string[] => [

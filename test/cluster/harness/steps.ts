@@ -62,5 +62,5 @@ export const run = (argv: readonly string[], options: RunOptions = {}): Promise<
 export const diskAdvice = (text: string): string =>
   /no space left on device|ENOSPC/i.test(text)
     ? '\nThe disk is full. Free some room (a first build takes about 6 GB, an image three times its size), or set' +
-      ' XI_CACHE_DIR to a folder on a larger disk.'
+      ' TEST_CLUSTER_CACHE to a folder on a larger disk.'
     : '';

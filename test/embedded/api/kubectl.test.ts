@@ -72,6 +72,10 @@ spec:
     [`apply -f ${manifest}`, true, /app created/],
     [`apply -f ${manifest}`, true, /app unchanged/],
     [`apply --server-side --force-conflicts -f ${manifest}`, true, /app serverside-applied/],
+    // What the first took over from the client-side apply is given up again, and nothing of the object with it.
+    [`apply --server-side -f ${manifest}`, true, /app serverside-applied/],
+    [`apply --server-side -f ${manifest}`, true, /app serverside-applied/],
+    ['get deployment app -o jsonpath={.spec.template.metadata.labels}', true, /app/],
     [`create -f ${typo}`, false, /strict decoding error: unknown field "spec.containers\[0\].imagee"/],
     ['patch deployment app -p {"spec":{"replicas":1}}', true, /patched/],
     ['get nodes', true, /^embedded +Ready/m],
