@@ -25,7 +25,7 @@ export interface WatchRequest {
   readonly query: ListQuery;
 }
 
-/** Bytes that may wait for a slow reader before its watch is cut. */
+/** Bytes that may wait for a slow reader, beyond what its watch began with, before the watch is cut. */
 const MAX_BACKLOG = 8 * 1024 * 1024;
 
 /**
@@ -45,10 +45,12 @@ export function watch(deps: WatchDeps, request: WatchRequest, response: ServerRe
   response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' });
   response.flushHeaders();
   let open = true;
+  // What a watch begins with may be more than any backlog: it is the state, and cutting the watch would bring it again.
+  let mayWait = Infinity;
   const send = (type: string, object: string): void => {
     if (!open) return;
     response.write(`{"type":"${type}","object":${object}}\n`);
-    if (response.writableLength > MAX_BACKLOG) response.destroy();
+    if (response.writableLength > mayWait) response.destroy();
   };
   const bookmark = (annotations?: JsonObject): void =>
     send(
@@ -82,6 +84,7 @@ export function watch(deps: WatchDeps, request: WatchRequest, response: ServerRe
   }
   if (wantsState) for (const stored of storage.snapshot()) if (matches(stored)) send('ADDED', shape(stored));
   for (const change of missed) deliver(change);
+  mayWait = response.writableLength + MAX_BACKLOG;
   stops.push(storage.subscribe(deliver));
   if (query.sendInitialEvents) bookmark({ 'k8s.io/initial-events-end': 'true' });
   if (query.allowWatchBookmarks) {

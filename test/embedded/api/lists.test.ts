@@ -302,3 +302,21 @@ t.test('a closing server ends its watches', async (t) => {
   await own.server.close();
   t.equal(await watch.next(), undefined);
 });
+
+t.test('a watch that begins far back gets all that it missed, however much it is', async (t) => {
+  const data = { text: 'x'.repeat(400 << 10) };
+  const first = await api.ok('POST', CONFIG_MAPS, configMap('large-0', data));
+  const version = String(dig(first, 'metadata', 'resourceVersion'));
+  const expected = Array.from({ length: 30 }, (_, i) => `large-${i + 1}`);
+  for (const name of expected) await api.ok('POST', CONFIG_MAPS, configMap(name, data));
+  const query = q({ watch: 'true', resourceVersion: version, timeoutSeconds: '2' });
+  const text = await (await fetch(`${api.server.url}${CONFIG_MAPS}${query}`)).text();
+  const events = text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Body);
+  t.same(
+    events.map((event) => dig(event, 'object', 'metadata', 'name')),
+    expected,
+  );
+});
