@@ -112,11 +112,16 @@ async function oneNamespace(t: Test): Promise<void> {
 
 /** Runs the blocks that are marked `sh cluster`, as a reader does: a port-forward goes on while the next ones run. */
 async function page(t: Test): Promise<void> {
-  const text = await readFile('docs/install.md', 'utf8');
-  const blocks = [...text.matchAll(/^```sh cluster\n([\s\S]*?)^```$/gm)].map(([, script = '']) =>
-    script.trim(),
-  );
+  const blocksOf = async (page: string): Promise<string[]> =>
+    [...(await readFile(page, 'utf8')).matchAll(/^```sh cluster\n([\s\S]*?)^```$/gm)].map(([, script = '']) =>
+      script.trim(),
+    );
+  const blocks = await blocksOf('docs/install.md');
   t.equal(blocks.length, 4);
+  const lines = new Set(blocks.flatMap((script) => script.split('\n')));
+  const shown = (await blocksOf('README.md')).flatMap((script) => script.split('\n'));
+  t.equal(shown.length, 3);
+  for (const line of shown) t.ok(lines.has(line), `the README's line is among those: ${line}`);
   for (const script of blocks) {
     t.comment(script);
     if (script.startsWith('kubectl port-forward')) {
