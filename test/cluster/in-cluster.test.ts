@@ -45,6 +45,12 @@ async function test(): Promise<void> {
   await makeNamespace('inside');
   t.teardown(() => kubectl(['delete', 'namespace', 'inside', '--wait=false']));
 
+  // Read before the first subtest: tap ends a file that does anything else for a while between two of them.
+  const connection = await kubeconfigConnection({
+    paths: [process.env['KUBECONFIG'] ?? ''],
+    env: process.env,
+  });
+
   await t.test('the process has no more than it needs', async (t) => {
     const program = `
       const { readFileSync, readdirSync, writeFileSync } = require('node:fs');
@@ -110,9 +116,7 @@ async function test(): Promise<void> {
     namespace: 'inside',
     images: ['nginx:1.15.4', 'nginx:1.27'],
     crash: ['node', '-e', 'process.exit(1)'],
-    object: rawReader(
-      await kubeconfigConnection({ paths: [process.env['KUBECONFIG'] ?? ''], env: process.env }),
-    ),
+    object: rawReader(connection),
   } as const;
   await t.test('deployments', (t) => deploymentSuite(t, target));
   await t.test('pods', (t) => podSuite(t, target));
