@@ -10,6 +10,7 @@ export default ts.config(
       '.tap/**',
       '.cache/**',
       '**/*.gen.ts',
+      'proto/gen/**',
       '**/*.js',
       '!eslint.*.js',
     ],

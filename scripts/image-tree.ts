@@ -6,7 +6,17 @@
 import { cpSync, statSync } from 'node:fs';
 import { basename, extname, join, relative, sep } from 'node:path';
 
-const PROGRAMS = ['schemas', 'kube', 'server', 'devcluster', 'cli'];
+const PROGRAMS = [
+  'schemas',
+  'place',
+  'proto',
+  'kube',
+  'server',
+  'lightpeer',
+  'devcluster',
+  'examples/programs',
+  'cli',
+];
 const CODE = new Set(['.js', '.cjs', '.mjs', '.json', '.node', '.wasm']);
 const LICENCE = /^(licen[cs]e|notice|copying)/i;
 /** Folders at the top of a package that only its authors need. */
