@@ -235,7 +235,7 @@ async function firstBytes(exchange: Exchange): Promise<Buffer> {
 }
 
 /** undici's and Node's errors in a few words; an AggregateError of several addresses has none of its own. */
-function reasonOf(cause: unknown): string {
+export function reasonOf(cause: unknown): string {
   if (cause instanceof AggregateError && cause.message === '') return cause.errors.map(reasonOf).join(', ');
   return cause instanceof Error ? cause.message : String(cause);
 }

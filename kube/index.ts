@@ -22,3 +22,5 @@ export { createWorkQueue } from './queue.js';
 export type { WorkQueue, WorkQueueOptions } from './queue.js';
 export { backoffMs } from './backoff.js';
 export type { Backoff } from './backoff.js';
+export { LEASES, startElection } from './leases.js';
+export type { Clocks, Election, ElectionOptions, Lease, Leadership } from './leases.js';

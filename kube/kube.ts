@@ -4,6 +4,7 @@
  * Every method throws KubeError and nothing else, ends at its signal or deadline with the socket closed, and answers
  * plain JSON. Reads are retried by a bounded back-off; a change is never sent twice (see KubeError.outcome).
  */
+import type { Duplex, Readable, Writable } from 'node:stream';
 import type { KubeList, KubeObject, Resource, Status, VersionInfo } from './objects.js';
 
 export interface CallOptions {
@@ -82,6 +83,23 @@ export interface LogQuery {
   limitBytes?: number | undefined;
 }
 
+export interface ExecRequest {
+  /** May be absent where the pod has only one. */
+  container?: string | undefined;
+  /** Program and arguments; no shell is involved. */
+  command: readonly string[];
+  /** Runs it on a terminal, whose one output is stdout. Default false. */
+  tty?: boolean | undefined;
+}
+
+/** Those that are given are connected; at least one must be. They are neither ended nor destroyed. */
+export interface ExecStreams {
+  /** Read until it or the command ends; its end is that of the command's input. */
+  stdin?: Readable | undefined;
+  stdout?: Writable | undefined;
+  stderr?: Writable | undefined;
+}
+
 /** Where the calls go and how that was found. */
 export interface ClusterInfo {
   readonly how: 'embedded' | 'kubeconfig' | 'in-cluster';
@@ -132,6 +150,32 @@ export interface Kube {
   ): AsyncGenerator<WatchEvent<T>, void, undefined>;
   /** The log's bytes as they come. Not retried, never timed out while open; back-pressure reaches the socket. */
   logs(at: At, query?: LogQuery, options?: CallOptions): AsyncGenerator<Uint8Array, void, undefined>;
+  /**
+   * Runs a command in a container and resolves to its exit code, when all its output is written. The time limit is that of
+   * the opening. A command that could not be run is a KubeError `status`; one whose connection is lost is `unreachable` with
+   * the outcome `unknown`. The signal ends the connection, and the command at the container runtime's will.
+   *
+   * Slow streams slow down the command. Needs Kubernetes 1.30.
+   */
+  exec(at: At, request: ExecRequest, streams: ExecStreams, options?: CallOptions): Promise<number>;
+  /** The streams of a container's main process from now on, until it ends. Else as exec. */
+  attach(
+    at: At,
+    request: Omit<ExecRequest, 'command'>,
+    streams: ExecStreams,
+    options?: CallOptions,
+  ): Promise<void>;
+  /**
+   * Opens a connection to a port (1 to 65535) on the loopback address of a pod. The time limit is that of the opening.
+   *
+   * It resolves when the far side has taken the request, which is before it has connected: that nothing listens there shows
+   * as a failure of the stream, a KubeError `unreachable` in the kubelet's words. A connection that is reset or lost fails
+   * likewise, so that an end is always the far side's own. `end()` goes to the far side and what it still sends arrives;
+   * containerd, though, does not tell the program, and ends the connection a second later: who must have an answer reads it
+   * first. When the far side ends, the stream ends both ways. The signal, `destroy` and the
+   * client's closing end it at once. Back-pressure reaches both ends. Needs Kubernetes 1.31.
+   */
+  portForward(at: At, port: number, options?: CallOptions): Promise<Duplex>;
   /** Closes the connections; calls under way fail with `cancelled`. */
   close(): Promise<void>;
 }

@@ -36,6 +36,11 @@ export interface KubeList<T> {
 
 export type Deployment = Json<k8s.V1Deployment>;
 export type ReplicaSet = Json<k8s.V1ReplicaSet>;
+export type StatefulSet = Json<k8s.V1StatefulSet>;
+export type DaemonSet = Json<k8s.V1DaemonSet>;
+export type ControllerRevision = Json<k8s.V1ControllerRevision>;
+export type Job = Json<k8s.V1Job>;
+export type CronJob = Json<k8s.V1CronJob>;
 export type Pod = Json<k8s.V1Pod>;
 export type PodTemplateSpec = Json<k8s.V1PodTemplateSpec>;
 export type Container = Json<k8s.V1Container>;
@@ -45,6 +50,15 @@ export type Node = Json<k8s.V1Node>;
 export type ConfigMap = Json<k8s.V1ConfigMap>;
 export type Secret = Json<k8s.V1Secret>;
 export type Binding = Json<k8s.V1Binding>;
+export type Service = Json<k8s.V1Service>;
+export type ServiceAccount = Json<k8s.V1ServiceAccount>;
+export type Endpoints = Json<k8s.V1Endpoints>;
+export type EndpointSlice = Json<k8s.V1EndpointSlice>;
+export type PersistentVolume = Json<k8s.V1PersistentVolume>;
+export type PersistentVolumeClaim = Json<k8s.V1PersistentVolumeClaim>;
+export type StorageClass = Json<k8s.V1StorageClass>;
+export type PodDisruptionBudget = Json<k8s.V1PodDisruptionBudget>;
+export type CustomResourceDefinition = Json<k8s.V1CustomResourceDefinition>;
 export type KubeEvent = Json<k8s.CoreV1Event>;
 export type Status = Json<k8s.V1Status>;
 export type VersionInfo = Json<k8s.VersionInfo>;
@@ -70,9 +84,61 @@ const resource = <T extends KubeObject>(
 
 export const DEPLOYMENTS = resource<Deployment>('apps', 'v1', 'deployments', 'Deployment');
 export const REPLICA_SETS = resource<ReplicaSet>('apps', 'v1', 'replicasets', 'ReplicaSet');
+export const STATEFUL_SETS = resource<StatefulSet>('apps', 'v1', 'statefulsets', 'StatefulSet');
+export const DAEMON_SETS = resource<DaemonSet>('apps', 'v1', 'daemonsets', 'DaemonSet');
+export const CONTROLLER_REVISIONS = resource<ControllerRevision>(
+  'apps',
+  'v1',
+  'controllerrevisions',
+  'ControllerRevision',
+);
+export const JOBS = resource<Job>('batch', 'v1', 'jobs', 'Job');
+export const CRON_JOBS = resource<CronJob>('batch', 'v1', 'cronjobs', 'CronJob');
 export const PODS = resource<Pod>('', 'v1', 'pods', 'Pod');
 export const NAMESPACES = resource<Namespace>('', 'v1', 'namespaces', 'Namespace', false);
 export const EVENTS = resource<KubeEvent>('', 'v1', 'events', 'Event');
 export const NODES = resource<Node>('', 'v1', 'nodes', 'Node', false);
 export const CONFIG_MAPS = resource<ConfigMap>('', 'v1', 'configmaps', 'ConfigMap');
 export const SECRETS = resource<Secret>('', 'v1', 'secrets', 'Secret');
+export const SERVICES = resource<Service>('', 'v1', 'services', 'Service');
+export const SERVICE_ACCOUNTS = resource<ServiceAccount>('', 'v1', 'serviceaccounts', 'ServiceAccount');
+export const ENDPOINTS = resource<Endpoints>('', 'v1', 'endpoints', 'Endpoints');
+export const ENDPOINT_SLICES = resource<EndpointSlice>(
+  'discovery.k8s.io',
+  'v1',
+  'endpointslices',
+  'EndpointSlice',
+);
+export const PERSISTENT_VOLUMES = resource<PersistentVolume>(
+  '',
+  'v1',
+  'persistentvolumes',
+  'PersistentVolume',
+  false,
+);
+export const PERSISTENT_VOLUME_CLAIMS = resource<PersistentVolumeClaim>(
+  '',
+  'v1',
+  'persistentvolumeclaims',
+  'PersistentVolumeClaim',
+);
+export const STORAGE_CLASSES = resource<StorageClass>(
+  'storage.k8s.io',
+  'v1',
+  'storageclasses',
+  'StorageClass',
+  false,
+);
+export const POD_DISRUPTION_BUDGETS = resource<PodDisruptionBudget>(
+  'policy',
+  'v1',
+  'poddisruptionbudgets',
+  'PodDisruptionBudget',
+);
+export const CUSTOM_RESOURCE_DEFINITIONS = resource<CustomResourceDefinition>(
+  'apiextensions.k8s.io',
+  'v1',
+  'customresourcedefinitions',
+  'CustomResourceDefinition',
+  false,
+);

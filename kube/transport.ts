@@ -8,6 +8,9 @@ import type { ChangeOptions, Kube, ListOptions, ListQuery, Patch, WatchEvent } f
 import { createLineSplitter } from './lines.js';
 import { PODS } from './objects.js';
 import type { KubeObject, Resource, Status, VersionInfo } from './objects.js';
+import { runCommand } from './streams/command.js';
+import { createOpener } from './streams/open.js';
+import { portForward } from './streams/port-forward.js';
 import { collectionPath, homePath, objectPath, withQuery } from './paths.js';
 
 export interface KubeOptions {
@@ -34,14 +37,16 @@ const PATCH_TYPES: Record<Patch['type'], string> = {
 /** A client of the API server. It connects at the first call. */
 export function createKube(connection: Connection, options: KubeOptions = {}): Kube {
   const fieldManager = options.fieldManager ?? 'xi-k8s';
+  const { defaultTimeoutMs = 30_000, userAgent = 'xi-k8s' } = options;
   const caller = createCaller(connection, {
-    defaultTimeoutMs: options.defaultTimeoutMs ?? 30_000,
+    defaultTimeoutMs,
     retries: options.retries ?? 3,
     backoff: { baseMs: 100, maxMs: 2_000 },
-    userAgent: options.userAgent ?? 'xi-k8s',
+    userAgent,
     connections: options.connections ?? 64,
     log: options.log,
   });
+  const opener = createOpener(connection, { defaultTimeoutMs, userAgent });
 
   const changeQuery = (change: ChangeOptions) => ({
     fieldManager: change.fieldManager ?? fieldManager,
@@ -127,7 +132,18 @@ export function createKube(connection: Connection, options: KubeOptions = {}): K
       yield* caller.stream({ method: 'GET', path }, { ...call, timeoutMs });
     },
 
-    close: () => caller.close(),
+    exec: (at, request, streams, call) => runCommand(opener, { verb: 'exec', at, request }, streams, call),
+
+    attach: async (at, request, streams, call) => {
+      await runCommand(opener, { verb: 'attach', at, request }, streams, call);
+    },
+
+    portForward: (at, port, call) => portForward(opener, { at, port }, call),
+
+    close: () => {
+      opener.close();
+      return caller.close();
+    },
   };
 }
 
