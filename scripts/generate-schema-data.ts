@@ -1,25 +1,28 @@
 /**
  * Writes devcluster/data/schema.gen.ts: fields, types, list types and merge keys of the kinds that the embedded cluster
- * serves, taken from the OpenAPI document of Kubernetes, and from the tags of its Go types which zero values are shown
- * and the numbers of protobuf fields. Facts only, no prose.
+ * serves, taken from the OpenAPI documents of Kubernetes; from the source that they are made of the values of enums; and
+ * from the tags of its Go types which zero values are shown and the numbers of protobuf fields. Facts only, no prose.
  *
  * Needs Go, which fetches the modules that hold them: `npx tsx scripts/generate-schema-data.ts`.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { KINDS, UNSTORED_KINDS } from '../devcluster/data/kinds.js';
-import { readGoStructs } from './go-structs.js';
+import { PREFIXES } from '../devcluster/api/openapi/names.js';
+import { readGoEnums, readGoStructs } from './go-structs.js';
 import type { GoField, GoStructs } from './go-structs.js';
 
 const MODULE = 'k8s.io/kubernetes@v1.35.4';
 const API_MODULE = 'k8s.io/api@v0.35.4';
 const META_MODULE = 'k8s.io/apimachinery@v0.35.4';
+const EXTENSIONS_MODULE = 'k8s.io/apiextensions-apiserver@v0.35.4';
 
 interface Property {
   type?: string;
   format?: string;
   $ref?: string;
+  default?: unknown;
   items?: Property;
   additionalProperties?: Property;
   'x-kubernetes-patch-strategy'?: string;
@@ -43,8 +46,6 @@ const SCALARS: Record<string, string> = {
   'io.k8s.apimachinery.pkg.util.intstr.IntOrString': 'x',
   'io.k8s.apimachinery.pkg.apis.meta.v1.Time': 't',
   'io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime': 'u',
-  'io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1': 'o',
-  'io.k8s.apimachinery.pkg.runtime.RawExtension': 'o',
 };
 const PRIMITIVES: Record<string, string> = {
   string: 's',
@@ -61,11 +62,15 @@ const EXTRA = [
   'io.k8s.api.core.v1.Binding',
   'io.k8s.api.policy.v1.Eviction',
   'io.k8s.api.autoscaling.v1.Scale',
+  'io.k8s.api.authentication.v1.TokenRequest',
   'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions',
+  'io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta',
+  'io.k8s.apimachinery.pkg.apis.meta.v1.Patch',
+  'io.k8s.apimachinery.pkg.apis.meta.v1.Status',
 ];
 
 const shortName = (id: string): string =>
-  id.replace(/^io\.k8s\.api\./, '').replace('io.k8s.apimachinery.pkg.apis.meta.', 'meta.');
+  PREFIXES.reduce((name, [prefix, short]) => name.replace(prefix, short), id);
 
 /** Field numbers to names; an embedded message is a map of its own. */
 interface ProtoFields {
@@ -101,10 +106,29 @@ function goFields(structs: GoStructs, name: string): Map<string, GoField> {
   return fields;
 }
 
-function compact(
-  document: Document,
-  goStructs: (structName: string) => GoStructs,
-): { types: Record<string, unknown>; kinds: Record<string, string> } {
+/**
+ * The default that a property has because its Go field is no pointer; others are written out. Lists and maps have one
+ * for their elements.
+ */
+function impliedDefault(flagged: string): unknown {
+  const code = flagged.replace('!', '');
+  if (!flagged.startsWith('!')) return undefined;
+  if (code.startsWith('@') || code === 't' || code === 'u' || code === 'q') return {};
+  return { s: '', i: 0, l: 0, d: 0, b: false }[code];
+}
+
+interface Sources {
+  readonly document: Document;
+  /** Of OpenAPI v3, which have defaults. */
+  readonly defaults: ReadonlyMap<string, Definition>;
+  readonly enums: ReadonlyMap<string, readonly string[]>;
+  readonly goStructs: (structName: string) => GoStructs;
+}
+
+function compact({ document, defaults, enums, goStructs }: Sources): {
+  types: Record<string, unknown>;
+  kinds: Record<string, string>;
+} {
   const types: Record<string, unknown> = {};
   const queue: string[] = [];
 
@@ -115,10 +139,10 @@ function compact(
       if (scalar !== undefined) return scalar;
       const definition = document.definitions[id];
       if (definition === undefined) throw new Error(`${id} is referred to and not defined`);
-      if (definition.properties === undefined)
-        return definition.type === 'object' || !definition.type ? 'o' : code(definition);
+      const isOpaque = definition.type === 'object' || !definition.type;
+      if (definition.properties === undefined && !isOpaque) return code(definition);
       queue.push(id);
-      return '@' + shortName(id);
+      return (definition.properties === undefined ? 'o' : '@') + shortName(id);
     }
     if (property.type === 'array') return '[' + code(property.items ?? {});
     if (property.type === 'object')
@@ -128,10 +152,18 @@ function compact(
     if (primitive === undefined) throw new Error(`no code for ${JSON.stringify(property)}`);
     return primitive;
   };
-  const field = (property: Property, go: GoField | undefined): unknown => {
-    const plain = code(property);
+  const field = (id: string, name: string, property: Property, go: GoField | undefined): unknown => {
+    const coded = code(property);
+    // Opaque definitions are named apart: to the decoder they are all the same.
+    const plain = coded.replace(/^([[{]*o).+/, '$1');
     const typed = flag(go, plain) + plain;
+    const given = defaults.get(id)?.properties?.[name]?.default;
+    const isImplied = JSON.stringify(given) === JSON.stringify(impliedDefault(typed));
+    const values = enums.get(`${shortName(id)}.${name}`);
     const more = {
+      ...(plain !== coded && { n: coded.slice(plain.length) }),
+      ...(!isImplied && { d: given ?? null }),
+      ...(values && { e: values }),
       ...(property['x-kubernetes-patch-strategy'] && { s: property['x-kubernetes-patch-strategy'] }),
       ...(property['x-kubernetes-patch-merge-key'] && { m: property['x-kubernetes-patch-merge-key'] }),
       ...(property['x-kubernetes-list-type'] && { t: property['x-kubernetes-list-type'] }),
@@ -152,11 +184,19 @@ function compact(
     kinds[`${group}/${version}/${kind}`] = shortName(id);
     queue.push(id);
   }
+  for (const id of EXTRA) {
+    const own = document.definitions[id]?.['x-kubernetes-group-version-kind']?.[0];
+    if (own !== undefined) kinds[`${own.group}/${own.version}/${own.kind}`] = shortName(id);
+  }
   queue.push(...EXTRA);
   for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
     if (types[shortName(id)] !== undefined) continue;
     const definition = document.definitions[id];
     if (definition === undefined) throw new Error(`${id} is not defined`);
+    if (definition.properties === undefined) {
+      types[shortName(id)] = { f: {}, p: {}, o: definition.type ?? '' };
+      continue;
+    }
     const structs = goStructs(shortName(id));
     const goName = id.slice(id.lastIndexOf('.') + 1);
     if (!structs.has(goName)) throw new Error(`no Go struct for ${id}`);
@@ -165,7 +205,7 @@ function compact(
       f: Object.fromEntries(
         Object.entries(definition.properties ?? {}).map(([name, value]) => [
           name,
-          field(value, go.get(name)),
+          field(id, name, value, go.get(name)),
         ]),
       ),
       p: protoFields(structs, goName),
@@ -184,23 +224,37 @@ const download = (module: string): string =>
     }
   ).Dir;
 
-const document = JSON.parse(
-  readFileSync(`${download(MODULE)}/api/openapi-spec/swagger.json`, 'utf8'),
-) as Document;
-const api = download(API_MODULE);
-const meta = download(META_MODULE);
-const packages = new Map<string, GoStructs>();
-const json = JSON.stringify(
-  compact(document, (structName) => {
-    const [group = '', version = ''] = structName.split('.');
-    const folder = group === 'meta' ? `${meta}/pkg/apis/meta/${version}` : `${api}/${group}/${version}`;
-    let structs = packages.get(folder);
-    if (structs === undefined) packages.set(folder, (structs = readGoStructs(folder)));
-    return structs;
+const kubernetes = download(MODULE);
+const read = (file: string): string => readFileSync(`${kubernetes}/${file}`, 'utf8');
+const document = JSON.parse(read('api/openapi-spec/swagger.json')) as Document;
+const defaults = new Map(
+  readdirSync(`${kubernetes}/api/openapi-spec/v3`).flatMap((file) => {
+    const { components } = JSON.parse(read(`api/openapi-spec/v3/${file}`)) as {
+      components: { schemas?: Record<string, Definition> };
+    };
+    return Object.entries(components.schemas ?? {});
   }),
 );
+const api = download(API_MODULE);
+const meta = download(META_MODULE);
+const extensions = download(EXTENSIONS_MODULE);
+const folderOf = (group: string, version: string): string => {
+  if (group === 'meta') return `${meta}/pkg/apis/meta/${version}`;
+  if (group === 'apiextensions') return `${extensions}/pkg/apis/apiextensions/${version}`;
+  return `${api}/${group}/${version}`;
+};
+const packages = new Map<string, GoStructs>();
+const goStructs = (structName: string): GoStructs => {
+  const [group = '', version = ''] = structName.split('.');
+  const folder = folderOf(group, version);
+  let structs = packages.get(folder);
+  if (structs === undefined) packages.set(folder, (structs = readGoStructs(folder)));
+  return structs;
+};
+const enums = readGoEnums(`${kubernetes}/pkg/generated/openapi/zz_generated.openapi.go`);
+const json = JSON.stringify(compact({ document, defaults, enums, goStructs }));
 const text = `/**
- * Generated by scripts/generate-schema-data.ts from the OpenAPI document of ${MODULE}; do not edit.
+ * Generated by scripts/generate-schema-data.ts from the OpenAPI documents of ${MODULE}; do not edit.
  * devcluster/api/schema.ts explains the codes.
  */
 export const schemaJson =

@@ -1,4 +1,7 @@
-/** Reads what Go's struct tags say of the API's types: which zero values are shown, and the numbers of protobuf fields. */
+/**
+ * Reads what Go's sources say of the API's types: which zero values are shown and the numbers of protobuf fields from the
+ * tags of structs, the values of enums from the source of the OpenAPI documents.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 
 export interface GoField {
@@ -48,4 +51,19 @@ function readField(line: string): GoField[] {
       number: number === undefined ? undefined : Number(number),
     },
   ];
+}
+
+/** The values of string fields that have a fixed set, by `GROUP.VERSION.TYPE.FIELD`. */
+export function readGoEnums(file: string): ReadonlyMap<string, readonly string[]> {
+  const enums = new Map<string, readonly string[]>();
+  let type = '';
+  let field = '';
+  for (const line of readFileSync(file, 'utf8').split('\n')) {
+    const start = /^func schema_\w*?(?:api|apis)_(\w+)_(\w+)_(\w+)\(/.exec(line);
+    if (start !== null) type = start.slice(1).join('.');
+    field = /^\t{5}"([^"]+)": \{/.exec(line)?.[1] ?? field;
+    const values = /^\t+Enum:\s+\[\]interface\{\}\{(.*)\},/.exec(line)?.[1];
+    if (values !== undefined) enums.set(`${type}.${field}`, JSON.parse(`[${values}]`) as string[]);
+  }
+  return enums;
 }

@@ -3,10 +3,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError } from './errors.js';
 import type { JsonObject } from './json.js';
 import type { ApiResource } from './resources.js';
-import { toJson, toObject } from './storage.js';
+import { toItem, toJson, toObject } from './storage.js';
 import type { Stored } from './storage.js';
 import { columnsJson, tableRow } from './tables.js';
 import type { IncludeObject } from './tables.js';
+import { toYaml } from './yaml.js';
+
+const JSON_TYPES = ['application/json', '*/*', 'application/*'];
+const YAML_TYPE = 'application/yaml';
+
+/** None of the media types that a client takes is one that is written. */
+export const NOT_ACCEPTABLE =
+  '406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf';
 
 export type View = 'object' | 'table' | 'metadata';
 
@@ -14,24 +22,40 @@ export type View = 'object' | 'table' | 'metadata';
 export function negotiate(request: IncomingMessage): View {
   const accept = request.headers.accept;
   if (accept === undefined || accept === '') return 'object';
+  /** It takes a media type that is served, but as a kind that is not. */
+  let wantsOther = false;
   for (const range of accept.split(',')) {
     const [type = '', ...parameters] = range.split(';').map((part) => part.trim());
-    if (type !== 'application/json' && type !== '*/*' && type !== 'application/*') continue;
+    if (!JSON_TYPES.includes(type) && type !== YAML_TYPE) continue;
     const as = parameters.find((item) => item.startsWith('as='))?.slice(3);
     const group = parameters.find((item) => item.startsWith('g='))?.slice(2);
     const version = parameters.find((item) => item.startsWith('v='))?.slice(2);
     if (as === undefined) return 'object';
+    wantsOther = true;
     if (group !== 'meta.k8s.io' || version !== 'v1') continue;
     if (as === 'Table') return 'table';
     if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') return 'metadata';
   }
+  if (wantsOther)
+    throw new ApiError({
+      code: 406,
+      reason: 'NotAcceptable',
+      message:
+        'only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf',
+    });
   throw new ApiError({
     code: 406,
     reason: 'NotAcceptable',
-    message:
-      '406: Not Acceptable\n\nAvailable representations: application/json, application/json;stream=watch',
+    message: NOT_ACCEPTABLE,
     details: {},
   });
+}
+
+/** True where the first media type that is served is YAML. */
+function wantsYaml(accept: string | undefined): boolean {
+  if (accept === undefined || !accept.includes(YAML_TYPE)) return false;
+  const types = accept.split(',').map((range) => range.split(';')[0]?.trim() ?? '');
+  return types.find((type) => type === YAML_TYPE || JSON_TYPES.includes(type)) === YAML_TYPE;
 }
 
 export function sendJson(
@@ -40,10 +64,11 @@ export function sendJson(
   json: string,
   headers: Record<string, string | string[]> = {},
 ): void {
-  const body = Buffer.from(json, 'utf8');
+  const isYaml = wantsYaml(response.req.headers.accept);
+  const body = Buffer.from(isYaml ? toYaml(json) : json, 'utf8');
   response.writeHead(code, {
     'cache-control': 'no-cache, private',
-    'content-type': 'application/json',
+    'content-type': isYaml ? YAML_TYPE : 'application/json',
     'content-length': body.length,
     ...headers,
   });
@@ -64,7 +89,8 @@ export const warningHeaders = (warnings: readonly string[]): Record<string, stri
     ? {}
     : {
         warning: warnings.map(
-          (text) => `299 - "${text.replace(/[\\"]/g, '\\$&').replace(/[^\x20-\x7e]/g, '?')}"`,
+          (text) =>
+            `299 - "${Buffer.from(text.replace(/[\\"]/g, '\\$&').replace(/\p{Cc}/gu, '?')).toString('latin1')}"`,
         ),
       };
 
@@ -92,11 +118,14 @@ export function listJson(
     );
   const head = JSON.stringify(metadata);
   if (view === 'metadata')
-    return `{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":${head},"items":[${items
-      .map((stored) => metadataView(resource, stored))
-      .join(',')}]}\n`;
-  return `{"kind":"${resource.kind}List","apiVersion":"${resource.apiVersion}","metadata":${head},"items":[${items
-    .map(({ item }) => item)
+    return `{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":${head},"items":${
+      items.length === 0 ? 'null' : `[${items.map((stored) => metadataView(resource, stored)).join(',')}]`
+    }}\n`;
+  const { custom } = resource;
+  const kind = custom?.listKind ?? `${resource.kind}List`;
+  const shown = custom === undefined ? head : JSON.stringify({ continue: '', ...metadata });
+  return `{"kind":"${kind}","apiVersion":"${resource.apiVersion}","metadata":${shown},"items":[${items
+    .map((stored) => toItem(resource, stored))
     .join(',')}]}\n`;
 }
 
@@ -110,7 +139,8 @@ export function objectJson(
 ): string {
   if (view === 'object') return toJson(resource, stored);
   if (view === 'metadata') return metadataView(resource, stored);
-  return table({ resourceVersion: String(stored.version) }, columns ? columnsJson(resource) : '[]', [
+  const metadata = stored.version === 0 ? {} : { resourceVersion: String(stored.version) };
+  return table(metadata, columns ? columnsJson(resource) : 'null', [
     tableRow(resource, stored, include),
   ]).trimEnd();
 }

@@ -2,13 +2,13 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { sendError } from './answers.js';
+import { sendError, warningHeaders } from './answers.js';
+import { startCustomKinds } from './custom/controller.js';
 import { createDiscovery } from './discovery.js';
-import { ApiError, methodNotAllowed, noSuchResource } from './errors.js';
+import { ApiError, internalError, methodNotAllowed, noSuchResource, notFound } from './errors.js';
 import { checkRequest, isLoopbackHost } from './guard.js';
 import { createLister } from './lists.js';
 import { recordUpdate } from './managed-fields.js';
-import { startNamespaceLifecycle } from './namespaces.js';
 import type { PodRuntime } from './pod-runtime.js';
 import { createRegistry, timestamp } from './registry.js';
 import type { Registry } from './registry.js';
@@ -20,8 +20,11 @@ import { createSchema } from './schema.js';
 import { createShapes } from './shapes.js';
 import { createClock } from './storage.js';
 import { createStrategies } from './strategies.js';
+import { handleUpgrades } from './streams/upgrade.js';
+import type { Upgrade } from './streams/upgrade.js';
 import { createSubresources } from './subresources.js';
 import { createReviews } from './reviews.js';
+import { createTokens } from './tokens.js';
 
 const SMALL_BODY = 65_536;
 const DISCARD_MS = 1_000;
@@ -43,7 +46,7 @@ export interface ApiServer {
   readonly registry: Registry;
   /** Gives the server what runs the pods; until then logs are answered with 503. */
   setPodRuntime(runtime: PodRuntime): void;
-  /** Ends all watches and connections. */
+  /** Ends all watches, other streams and connections. */
   close(): Promise<void>;
 }
 
@@ -59,32 +62,41 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   // Versions start at the time, so that a client which outlives a restart sees its version as too old.
   const clock = createClock(Date.now());
   const shapes = createShapes(schema);
-  const registry = createRegistry({
+  const registry: Registry = createRegistry({
     resources,
     clock,
-    strategies: createStrategies(),
+    strategies: createStrategies(() => registry),
     emptyStatus: (resource) => shapes.emptyStatus(resource),
     recordUpdate: (resource, old, object, by) =>
       recordUpdate(schema, shapes.shape(resource), old ?? shapes.empty(resource), object, {
         ...by,
         apiVersion: resource.apiVersion,
-        time: timestamp(),
+        // The scale of an object is written without one.
+        time: by.subresource === 'scale' ? '' : timestamp(),
       }),
   });
-  const stopNamespaces = startNamespaceLifecycle(registry);
   const lister = createLister(clock);
   const streams = new Set<() => void>();
   let runtime: PodRuntime | undefined;
-  const onWatch = (end: () => void, response: ServerResponse): void => {
+  const onStream = (end: () => void): (() => void) => {
     streams.add(end);
-    response.once('close', () => streams.delete(end));
+    return () => streams.delete(end);
+  };
+  const onWatch = (end: () => void, response: ServerResponse): void => {
+    response.once('close', onStream(end));
   };
   const handleResource = createResourceHandler({ schema, shapes, registry, lister, bookmarkMs, onWatch });
-  const subresources = createSubresources({ schema, registry, runtime: () => runtime });
+  const tokens = createTokens(registry);
+  const subresources = createSubresources({ schema, registry, tokens, runtime: () => runtime, onStream });
   const discovery = createDiscovery(resources, schema);
-  const review = createReviews(schema);
+  const customKinds = startCustomKinds({ registry, schema, log });
+  const review = createReviews(schema, shapes, tokens);
 
-  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const route = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    upgrade: Upgrade | undefined,
+  ): Promise<void> => {
     checkRequest(request);
     const target = request.url ?? '/';
     const cut = target.indexOf('?');
@@ -104,10 +116,15 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
       if (!discovery.servesGroup(path.group)) return notServed(response);
       throw noSuchResource();
     }
-    const call: ResourceCall = { request, response, resource, path, query };
+    const { warning } = resource.custom ?? {};
+    if (warning !== undefined) response.setHeader('warning', warningHeaders([warning]).warning ?? []);
+    const call: ResourceCall = { request, response, resource, path, query, upgrade };
     if (path.subresource === undefined) return handleResource(call);
     const sub = path.subresource;
-    if (!(resource.subresources as readonly string[] | undefined)?.includes(sub)) throw noSuchResource();
+    if (!(resource.subresources as readonly string[] | undefined)?.includes(sub))
+      throw resource.custom !== undefined && ['status', 'scale'].includes(sub)
+        ? notFound(resource, path.name ?? '')
+        : noSuchResource();
     const own = subresources[sub];
     if (own !== undefined) return own(call);
     const allowed = sub === 'finalize' ? ['PUT'] : ['GET', 'PUT', 'PATCH'];
@@ -115,14 +132,19 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     return handleResource(call);
   };
 
-  const server = createServer({ keepAlive: true, noDelay: true }, (request, response) => {
-    handle(request, response).catch((error: unknown) => {
+  const handle = (request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade): void => {
+    route(request, response, upgrade).catch((error: unknown) => {
       if (response.destroyed) return;
       if (!(error instanceof ApiError)) log(`${request.method ?? ''} ${request.url ?? ''} failed`, error);
       discardBody(request, response);
-      sendError(response, error instanceof ApiError ? error : internal(error));
+      const message = error instanceof Error ? error.message : String(error);
+      sendError(response, error instanceof ApiError ? error : internalError(message));
     });
-  });
+  };
+  const server = createServer({ keepAlive: true, noDelay: true }, (request, response) =>
+    handle(request, response),
+  );
+  handleUpgrades(server, handle);
   server.keepAliveTimeout = 120_000;
   server.requestTimeout = 60_000;
   await new Promise<void>((resolve, reject) => {
@@ -141,7 +163,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
       runtime = given;
     },
     close() {
-      stopNamespaces();
+      customKinds.stop();
       for (const end of streams) end();
       return new Promise<void>((resolve) => {
         server.close(() => resolve());
@@ -166,16 +188,6 @@ function discardBody(request: IncomingMessage, response: ServerResponse): void {
   const timer = setTimeout(() => socket.destroy(), DISCARD_MS);
   socket.once('close', () => clearTimeout(timer));
 }
-
-const internal = (error: unknown): ApiError => {
-  const message = error instanceof Error ? error.message : String(error);
-  return new ApiError({
-    code: 500,
-    reason: 'InternalError',
-    message: `Internal error occurred: ${message}`,
-    details: { causes: [{ message }] },
-  });
-};
 
 function notServed(response: ServerResponse): void {
   const text = '404 page not found\n';

@@ -1,6 +1,7 @@
 /** Server-side apply: a configuration merged into an object, with its fields owned by who applied it. */
 import { ApiError } from './errors.js';
 import {
+  ANYTHING,
   children,
   compare,
   difference,
@@ -13,7 +14,7 @@ import {
   union,
 } from './field-sets.js';
 import type { FieldSet, Shape } from './field-sets.js';
-import { equal, isObject, objectAt, setField } from './json.js';
+import { equal, isObject, objectAt, setField, stringAt } from './json.js';
 import type { Json, JsonObject } from './json.js';
 import { manageable, readEntries, writeEntries } from './managed-fields.js';
 import type { ManagedEntry, Writer } from './managed-fields.js';
@@ -37,7 +38,8 @@ function mergeInto(schema: Schema, shape: Shape, live: Json | undefined, config:
       for (const [key, value] of Object.entries(config)) {
         if (value === undefined) continue;
         const field = shape.kind === 'struct' ? shape.struct.fields.get(key) : undefined;
-        const type = shape.kind === 'map' ? shape.item : field?.type;
+        const isOpen = shape.kind === 'struct' && shape.struct.custom?.open === true;
+        const type = shape.kind === 'map' ? shape.item : (field?.type ?? (isOpen ? ANYTHING : undefined));
         const inner: Shape = type === undefined ? { kind: 'leaf' } : shapeOf(schema, type, field);
         setField(
           result,
@@ -166,6 +168,7 @@ export function apply(
   const before = entries.find(isOwn);
   const others = entries.filter((entry) => !isOwn(entry));
   const fields = manageable(setOf(schema, shape, config));
+  const isNew = stringAt(live, 'metadata', 'uid') === undefined;
   let object = mergeInto(schema, shape, live, config) as JsonObject;
   if (before !== undefined) {
     const kept = others.reduce((sum, entry) => union(sum, entry.fields), fields);
@@ -183,6 +186,7 @@ export function apply(
       const metadata = objectAt(result, 'metadata') ?? {};
       const { changed: now, removed } = compare(schema, shape, live, result);
       const lost = union(intersection(now, changed), removed);
+      const isChanged = isNew || !isEmpty(manageable(union(now, removed)));
       const isSame = before !== undefined && equal(before.fields, fields) && isEmpty(manageable(lost));
       writeEntries(metadata, [
         ...others.map((entry) => ({ ...entry, fields: difference(entry.fields, lost) })),
@@ -191,7 +195,8 @@ export function apply(
           operation: 'Apply',
           apiVersion: by.apiVersion,
           subresource: by.subresource,
-          time: isSame ? before.time : by.time,
+          // Who changes nothing but gets fields has no time.
+          time: isSame ? before.time : isChanged || before !== undefined ? by.time : '',
           fields,
         },
       ]);

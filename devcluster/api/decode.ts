@@ -12,6 +12,13 @@ import type { Scalar, Schema, Struct, Type } from './schema.js';
 /** The value has another type than the schema's. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
+  /** The same in the words of the converter that reads strategic merge patches. */
+  readonly converted: string;
+
+  constructor(message: string, converted = message) {
+    super(message);
+    this.converted = converted;
+  }
 }
 
 export interface Decoded {
@@ -32,6 +39,7 @@ const GO_SCALARS: Record<Scalar, string> = {
   t: 'v1.Time',
   u: 'v1.MicroTime',
   o: 'map[string]interface {}',
+  v: 'map[string]interface {}',
 };
 
 const INT32_MAX = 2 ** 31 - 1;
@@ -53,6 +61,23 @@ function goType(type: Type): string {
   }
 }
 
+/** What the converter says of a value of this JSON type. */
+function converted(seen: string, type: Type): string {
+  const [word = ''] = seen.split(' ');
+  if (type.code === '{') return `cannot restore map from ${KINDS[word] ?? word}`;
+  if (type.code === '[') return `cannot restore slice from ${KINDS[word] ?? word}`;
+  if (type.code === '@') return `cannot restore struct from: ${KINDS[word] ?? word}`;
+  return `cannot convert ${TYPES[word] ?? word} to ${goType(type)}`;
+}
+
+/** JSON's types as Go's kinds and types. */
+const KINDS: Readonly<Record<string, string>> = { array: 'slice', object: 'map', number: 'int64' };
+const TYPES: Readonly<Record<string, string>> = {
+  array: '[]interface {}',
+  object: 'map[string]interface {}',
+  number: 'int64',
+};
+
 const jsonType = (value: Json): string =>
   Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
 
@@ -73,11 +98,19 @@ export function decode(
   const path: string[] = [];
   /** Innermost struct under way, which the decoder's errors name. */
   let owner = '';
+  /** In a custom struct a value of another type is left to validation. */
+  let lenient = false;
+  /** How much of the path an error leaves out: the metadata of custom kinds is decoded for itself. */
+  let base = 0;
 
   const mismatch = (seen: string, type: Type): DecodeError => {
-    const field = path.filter((part) => !part.startsWith('[')).join('.');
+    const field = path
+      .slice(base)
+      .filter((part) => !part.startsWith('['))
+      .join('.');
     return new DecodeError(
       `json: cannot unmarshal ${seen} into Go struct field ${owner}.${field} of type ${goType(type)}`,
+      converted(seen, type),
     );
   };
 
@@ -109,7 +142,7 @@ export function decode(
         if (typeof input === 'number' && Number.isInteger(input) && Math.abs(input) <= INT32_MAX)
           return input;
         throw mismatch(typeof input === 'number' ? `number ${input}` : jsonType(input), {
-          code: typeof input === 'number' ? 'i' : 's',
+          code: 'i',
         });
       case 't':
       case 'u':
@@ -121,6 +154,7 @@ export function decode(
           throw new DecodeError(`illegal base64 data at input byte ${badBase64(input)}`);
         return input;
       case 'o':
+      case 'v':
         return input;
     }
   };
@@ -128,22 +162,39 @@ export function decode(
   const any = (type: Type, input: Json): Json => {
     switch (type.code) {
       case '@':
-        if (!isObject(input)) throw mismatch(jsonType(input), type);
-        return struct(schema.struct(type.name), input);
+        if (isObject(input)) {
+          const as = schema.struct(type.name);
+          const outer = base;
+          if (lenient && as.custom === undefined) base = path.length;
+          const read = struct(as, input);
+          base = outer;
+          return read;
+        }
+        if (lenient) return input;
+        throw mismatch(jsonType(input), type);
       case '[':
-        if (!Array.isArray(input)) throw mismatch(jsonType(input), type);
+        if (!Array.isArray(input)) {
+          if (lenient) return input;
+          throw mismatch(jsonType(input), type);
+        }
         return input.map((item, index) => {
           path.push(`[${index}]`);
-          const read = item === null ? zero(type.item) : any(type.item, item);
+          const read = item === null ? empty(type.item) : any(type.item, item);
           path.pop();
           return read;
         });
       case '{': {
-        if (!isObject(input)) throw mismatch(jsonType(input), type);
+        if (!isObject(input)) {
+          if (lenient) return input;
+          throw mismatch(jsonType(input), type);
+        }
         const map: JsonObject = {};
         for (const [key, item] of Object.entries(input)) {
           if (item === undefined) continue;
-          setField(map, key, item === null ? zero(type.item) : any(type.item, item));
+          // The decoder's errors name the map, not the key.
+          if (lenient) path.push(key);
+          setField(map, key, item === null ? empty(type.item) : any(type.item, item));
+          if (lenient) path.pop();
         }
         return map;
       }
@@ -152,17 +203,31 @@ export function decode(
     }
   };
 
+  const empty = (type: Type): Json => (lenient ? null : zero(type));
+
   const struct = (as: Struct, input: JsonObject): JsonObject => {
     const outer = owner;
+    const outerLenient = lenient;
     const object: JsonObject = {};
     for (const [key, item] of Object.entries(input)) {
       const field = as.fields.get(key);
+      if (field === undefined && as.custom?.open === true) {
+        if (item !== undefined) setField(object, key, item);
+        continue;
+      }
       if (field === undefined) {
         unknown.push([...path, key].join('.').replaceAll('.[', '['));
         continue;
       }
+      if (
+        item === null &&
+        as.custom !== undefined &&
+        (field.nullable === true || field.default === undefined)
+      )
+        object[key] = null;
       if (item === null || item === undefined) continue;
       owner = as.goName;
+      lenient = as.custom !== undefined;
       path.push(key);
       const read = any(field.type, item);
       path.pop();
@@ -172,7 +237,13 @@ export function decode(
     if (mode !== 'sparse')
       for (const field of as.shown)
         if (object[field.name] === undefined) object[field.name] = zeroShown(field.type);
-    if (mode === 'stored') fillDefaults(as.name, object);
+    lenient = as.custom !== undefined;
+    if (mode === 'stored' && lenient) {
+      for (const { name, type, default: value } of as.fields.values())
+        if (value !== undefined && object[name] === undefined)
+          object[name] = value === null ? null : any(type, structuredClone(value));
+    } else if (mode === 'stored') fillDefaults(as.name, object);
+    lenient = outerLenient;
     owner = outer;
     return object;
   };
@@ -183,8 +254,16 @@ export function decode(
     return type.code === '[' || type.code === '{' ? null : zero(type);
   };
 
-  return { object: struct(schema.struct(structName), value), unknown };
+  const as = schema.struct(structName);
+  const object = struct(as, value);
+  return { object, unknown: as.custom === undefined ? unknown : inOrder(unknown) };
 }
+
+/** The fields that a custom kind does not know, in the order in which the API tells of them. */
+const inOrder = (fields: string[]): string[] => {
+  const rank = (field: string): number => (field.startsWith('metadata.') ? 0 : 1);
+  return fields.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+};
 
 /** What Go leaves out of JSON: empty strings, lists and maps, zeros and false. */
 const isZero = (value: Json): boolean =>
@@ -222,6 +301,17 @@ function zero(type: Type): Json {
 
 /** Whole seconds in UTC, or microseconds where the field keeps them. */
 function canonicalTime(text: string, micro: boolean): string {
+  // A time with microseconds must have them all.
+  const short = micro
+    ? /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?!\.\d{6}(?:Z|[+-]\d\d:\d\d)$)(.*)$/.exec(text)
+    : null;
+  if (short !== null)
+    throw new DecodeError(
+      `parsing time ${JSON.stringify(text)} as "2006-01-02T15:04:05.000000Z07:00": cannot parse ${JSON.stringify(short[2])} as ".000000"`,
+    );
+  const month = Number(text.slice(5, 7));
+  if (RFC3339.test(text) && (month < 1 || month > 12))
+    throw new DecodeError(`parsing time ${JSON.stringify(text)}: month out of range`);
   const time = RFC3339.test(text) ? Date.parse(text) : NaN;
   if (Number.isNaN(time))
     throw new DecodeError(

@@ -60,6 +60,7 @@ const VALUES: Readonly<Record<string, Readonly<Record<string, Value>>>> = {
   'networking.v1.NetworkPolicyPort': { protocol: 'TCP' },
   'discovery.v1.EndpointPort': { name: '', protocol: 'TCP' },
   'rbac.v1.RoleRef': { apiGroup: 'rbac.authorization.k8s.io' },
+  'scheduling.v1.PriorityClass': { preemptionPolicy: 'PreemptLowerPriority' },
   'storage.v1.StorageClass': { reclaimPolicy: 'Delete', volumeBindingMode: 'Immediate' },
 };
 
@@ -95,6 +96,8 @@ const FILLS: Readonly<Record<string, Fill>> = {
   'core.v1.Container': pullPolicy,
   'core.v1.EphemeralContainer': pullPolicy,
   'core.v1.PodSpec': (spec) => {
+    if (typeof spec.terminationGracePeriodSeconds === 'number' && spec.terminationGracePeriodSeconds < 0)
+      spec.terminationGracePeriodSeconds = 1;
     // The old name of serviceAccountName is kept equal.
     const account = spec.serviceAccountName ?? spec.serviceAccount;
     if (account !== undefined) spec.serviceAccountName = spec.serviceAccount = account;
@@ -156,14 +159,31 @@ const FILLS: Readonly<Record<string, Fill>> = {
     if (spec === undefined) return;
     if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
     spec.parallelism ??= 1;
-    spec.backoffLimit ??= 6;
+    spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : 2 ** 31 - 1;
     spec.completionMode ??= 'NonIndexed';
     spec.manualSelector ??= false;
-    spec.podReplacementPolicy ??= 'TerminatingOrFailed';
+    spec.podReplacementPolicy ??= spec.podFailurePolicy === undefined ? 'TerminatingOrFailed' : 'Failed';
     spec.suspend ??= false;
   },
   'networking.v1.NetworkPolicySpec': (spec) => {
     spec.policyTypes ??= spec.egress === undefined ? ['Ingress'] : ['Ingress', 'Egress'];
+  },
+  'autoscaling.v2.HorizontalPodAutoscalerSpec': (spec) => {
+    spec.metrics ??= [
+      {
+        type: 'Resource',
+        resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } },
+      },
+    ];
+  },
+  'apiextensions.v1.CustomResourceDefinitionSpec': (spec) => {
+    const names = objectAt(spec, 'names') ?? {};
+    const kind = stringAt(names, 'kind') ?? '';
+    if (kind !== '') {
+      names.singular ??= kind.toLowerCase();
+      names.listKind ??= `${kind}List`;
+    }
+    spec.conversion ??= { strategy: 'None' };
   },
   'rbac.v1.Subject': (subject) => {
     if (subject.apiGroup === undefined && (subject.kind === 'User' || subject.kind === 'Group'))
@@ -176,7 +196,9 @@ export function fillDefaults(type: string, object: JsonObject): void {
   const values = VALUES[type];
   if (values !== undefined)
     for (const [field, value] of Object.entries(values))
-      if (object[field] === undefined) object[field] = typeof value === 'function' ? value() : value;
+      // An empty text that is shown is what was left out.
+      if (object[field] === undefined || (object[field] === '' && value !== ''))
+        object[field] = typeof value === 'function' ? value() : value;
   const fill = FILLS[type];
   if (fill !== undefined && isObject(object)) fill(object);
 }

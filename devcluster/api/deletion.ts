@@ -41,9 +41,11 @@ export function markDeleted(
     strategy.beginDelete?.(object);
     const seconds = grace ?? 0;
     metadata.deletionTimestamp = after(seconds);
-    metadata.deletionGracePeriodSeconds = seconds;
+    // Kinds that empty themselves first have no period.
+    if (strategy.beginDelete === undefined) metadata.deletionGracePeriodSeconds = seconds;
     const generation = numberAt(metadata, 'generation');
-    if (generation !== undefined && generation > 0) metadata.generation = generation + 1;
+    if (strategy.keepsGeneration !== true && generation !== undefined && generation > 0)
+      metadata.generation = generation + 1;
   } else if (grace !== undefined && gracePeriodSeconds !== undefined && grace < oldGrace) {
     metadata.deletionTimestamp = after(grace);
     metadata.deletionGracePeriodSeconds = grace;
@@ -63,9 +65,10 @@ function setList(target: JsonObject, key: string, list: string[]): void {
   else target[key] = list;
 }
 
-/** Whether anything but metadata and status differs. */
-export function contentChanged(object: JsonObject, old: JsonObject): boolean {
-  const content = ({ metadata: _m, status: _s, kind: _k, apiVersion: _a, ...rest }: JsonObject): Json => rest;
+/** Whether anything but metadata and status differs; a status that is no subresource counts too. */
+export function contentChanged(object: JsonObject, old: JsonObject, hasStatus: boolean): boolean {
+  const content = ({ metadata: _m, status, kind: _k, apiVersion: _a, ...rest }: JsonObject): Json =>
+    hasStatus ? rest : { ...rest, status };
   return !equal(content(object), content(old));
 }
 

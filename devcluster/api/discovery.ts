@@ -1,15 +1,15 @@
 /** What the API says about itself: health, version, groups and resources. */
+import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { arch, platform } from 'node:os';
-import { sendJson } from './answers.js';
-import { methodNotAllowed } from './errors.js';
+import { NOT_ACCEPTABLE, sendJson } from './answers.js';
+import { aggregated, groupJson, groupsOf, resourceList } from './discovery-lists.js';
+import type { Group } from './discovery-lists.js';
+import { ApiError, methodNotAllowed } from './errors.js';
 import type { JsonObject } from './json.js';
-import { openApi } from './openapi.js';
-import type { ApiResource, Resources } from './resources.js';
+import { createOpenApi } from './openapi/serve.js';
+import type { Resources } from './resources.js';
 import type { Schema } from './schema.js';
-import { UNSTORED_KINDS } from '../data/kinds.js';
-
-const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 
 export const VERSION = {
   major: '1',
@@ -26,137 +26,151 @@ export const VERSION = {
 export interface Discovery {
   /** Answers the request when it is one of discovery; true when it did. */
   (pathname: string, request: IncomingMessage, response: ServerResponse): boolean;
-  /** Whether this group exists, in any version. */
+  /** Whether this group is one of the API's own, whose unknown resources are told of in a Status. */
   servesGroup(group: string): boolean;
 }
 
-const SUBRESOURCE: Record<string, { kind?: string; group?: string; version?: string; verbs: string[] }> = {
-  status: { verbs: ['get', 'patch', 'update'] },
-  scale: { kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: ['get', 'patch', 'update'] },
-  log: { verbs: ['get'] },
-  binding: { kind: 'Binding', verbs: ['create'] },
-  eviction: { kind: 'Eviction', group: 'policy', version: 'v1', verbs: ['create'] },
-  finalize: { verbs: ['update'] },
-};
+const AGGREGATED = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
 
-function resourceList(apiVersion: string, resources: readonly ApiResource[]): JsonObject {
-  const stored = resources.flatMap((resource) => [
-    {
-      name: resource.plural,
-      singularName: resource.singular,
-      namespaced: resource.namespaced,
-      kind: resource.kind,
-      verbs: VERBS,
-      ...(resource.shortNames && { shortNames: [...resource.shortNames] }),
-      ...(resource.categories && { categories: [...resource.categories] }),
-    },
-    ...(resource.subresources ?? []).map((sub) => {
-      const { kind = resource.kind, group, version, verbs = [] } = SUBRESOURCE[sub] ?? { verbs: [] };
-      return {
-        name: `${resource.plural}/${sub}`,
-        singularName: '',
-        namespaced: resource.namespaced,
-        ...(group !== undefined && { group }),
-        ...(version !== undefined && { version }),
-        kind,
-        verbs,
-      };
-    }),
-  ]);
-  const reviews = UNSTORED_KINDS.filter(({ group, version }) => `${group}/${version}` === apiVersion).map(
-    (row) => ({
-      name: row.plural,
-      singularName: row.singular,
-      namespaced: row.namespaced,
-      kind: row.kind,
-      verbs: ['create'],
-    }),
-  );
-  return {
-    kind: 'APIResourceList',
-    apiVersion: 'v1',
-    groupVersion: apiVersion,
-    resources: [...stored, ...reviews].sort((a, b) => (a.name < b.name ? -1 : 1)),
-  };
+const PLAIN = ['application/json', 'application/yaml', 'application/*', '*/*'];
+
+/** Which form of discovery a client takes first; undefined for none that is served. */
+function form(accept: string | undefined): 'aggregated' | 'plain' | undefined {
+  for (const range of (accept || '*/*').split(',')) {
+    const [type, ...parameters] = range.split(';').map((part) => part.trim());
+    if (parameters.some((item) => item.startsWith('as='))) {
+      const isIt = AGGREGATED.split(';').every((part) => part === type || parameters.includes(part));
+      if (isIt) return 'aggregated';
+    } else if (PLAIN.includes(type ?? '')) return 'plain';
+  }
+  return undefined;
 }
 
+const notAcceptable = (): ApiError =>
+  new ApiError({
+    code: 406,
+    reason: 'NotAcceptable',
+    message: NOT_ACCEPTABLE,
+    details: {},
+  });
+
 export function createDiscovery(resources: Resources, schema: Schema): Discovery {
-  const byVersion = new Map<string, ApiResource[]>();
-  for (const resource of resources.all)
-    byVersion.set(resource.apiVersion, [...(byVersion.get(resource.apiVersion) ?? []), resource]);
-  for (const { group, version } of UNSTORED_KINDS)
-    if (!byVersion.has(`${group}/${version}`)) byVersion.set(`${group}/${version}`, []);
-  const groups = [...new Set([...byVersion.keys()].filter((key) => key.includes('/')))].sort();
-
-  const group = (apiVersion: string): JsonObject => {
-    const [name = '', version = ''] = apiVersion.split('/');
-    const entry = { groupVersion: apiVersion, version };
-    return { name, versions: [entry], preferredVersion: entry };
+  const openApi = createOpenApi(resources, schema);
+  let kept: Group[] | undefined;
+  let answers = new Map<string, string>();
+  resources.subscribe(() => {
+    kept = undefined;
+    answers = new Map();
+  });
+  const groups = (): Group[] => (kept ??= groupsOf(resources));
+  const named = (): Group[] => groups().filter(({ name }) => name !== '');
+  const once = (name: string, make: () => JsonObject): string => {
+    let text = answers.get(name);
+    if (text === undefined) answers.set(name, (text = JSON.stringify(make()) + '\n'));
+    return text;
   };
-  const documents = openApi(resources, schema);
 
-  const answer = (path: string, request: IncomingMessage): JsonObject | string | undefined => {
+  const lists = (path: string): string | undefined => {
+    const [, root, name = '', version, ...more] = path.split('/');
+    if (more.length > 0 || (root !== 'api' && root !== 'apis')) return undefined;
+    const [group, of] = root === 'api' ? ['', name] : [name, version];
+    const found = groups().find((item) => item.name === group && (root === 'api') === (item.name === ''));
+    if (found === undefined || (root === 'api' && version !== undefined)) return undefined;
+    if (of === undefined)
+      return once(path, () => ({ kind: 'APIGroup', apiVersion: 'v1', ...groupJson(found) }));
+    const list = found.versions.find((item) => item.version === of);
+    return list && once(path, () => resourceList(list));
+  };
+  const root = (): JsonObject => ({
+    paths: [
+      '/api',
+      '/api/v1',
+      '/apis',
+      '/apis/',
+      ...named().flatMap(({ name, versions }) => [
+        `/apis/${name}`,
+        ...versions.map(({ apiVersion }) => `/apis/${apiVersion}`),
+      ]),
+      '/healthz',
+      '/livez',
+      '/openapi/v2',
+      '/openapi/v3',
+      '/readyz',
+      '/version',
+    ].sort(),
+  });
+  const plain = (path: string, request: IncomingMessage): string | undefined => {
     switch (path) {
-      case '/healthz':
-      case '/readyz':
-      case '/livez':
-        return 'ok';
       case '/version':
-        return VERSION;
+        return JSON.stringify(VERSION) + '\n';
       case '/api':
-        return {
-          kind: 'APIVersions',
-          versions: ['v1'],
-          serverAddressByClientCIDRs: [
-            { clientCIDR: '0.0.0.0/0', serverAddress: request.headers.host ?? '' },
-          ],
-        };
+        return (
+          JSON.stringify({
+            kind: 'APIVersions',
+            versions: ['v1'],
+            serverAddressByClientCIDRs: [
+              { clientCIDR: '0.0.0.0/0', serverAddress: request.headers.host ?? '' },
+            ],
+          }) + '\n'
+        );
       case '/apis':
-        return { kind: 'APIGroupList', apiVersion: 'v1', groups: groups.map(group) };
+        return once(path, () => ({
+          kind: 'APIGroupList',
+          apiVersion: 'v1',
+          groups: named().map(groupJson),
+        }));
       case '/':
-        return {
-          paths: [
-            '/api',
-            '/api/v1',
-            '/apis',
-            ...groups.map((name) => `/apis/${name}`),
-            '/healthz',
-            '/livez',
-            '/openapi/v3',
-            '/readyz',
-            '/version',
-          ],
-        };
+        return once(path, root);
+      default:
+        return lists(path);
     }
-    if (path.startsWith('/openapi/')) return documents(path);
-    const found = /^\/(?:api|apis)\/(.+)$/.exec(path)?.[1];
-    if (found === undefined) return undefined;
-    const isCore = path.startsWith('/api/');
-    if (byVersion.has(found) && isCore === !found.includes('/'))
-      return resourceList(found, byVersion.get(found) ?? []);
-    const named = groups.find((name) => !isCore && name.startsWith(`${found}/`));
-    return named === undefined ? undefined : { kind: 'APIGroup', apiVersion: 'v1', ...group(named) };
+  };
+  const sendAggregated = (path: string, request: IncomingMessage, response: ServerResponse): void => {
+    const text = once(`${path} aggregated`, () =>
+      aggregated(path === '/api' ? groups().filter(({ name }) => name === '') : named()),
+    );
+    const etag = `"${createHash('sha256').update(text).digest('hex').toUpperCase()}"`;
+    const head = { 'cache-control': 'public', etag, vary: 'Accept' };
+    if (request.headers['if-none-match'] === etag) response.writeHead(304, head).end();
+    else sendJson(response, 200, text, { ...head, 'content-type': AGGREGATED });
   };
 
   const discovery = (pathname: string, request: IncomingMessage, response: ServerResponse): boolean => {
     const path = pathname.length > 1 ? pathname.replace(/\/$/, '') : pathname;
-    if (/^\/(healthz|readyz|livez)\//.test(path))
-      return discovery(path.slice(0, path.indexOf('/', 1)), request, response);
     // Most requests are for resources: those have more segments than discovery.
-    if (path.split('/').length > 4 && !path.startsWith('/openapi/')) return false;
-    const body = answer(path, request);
-    if (body === undefined) return false;
-    if (request.method !== 'GET' && request.method !== 'HEAD') throw methodNotAllowed();
-    if (typeof body === 'string') {
+    const isOpenApi = path.startsWith('/openapi/');
+    if (path.split('/').length > 4 && !isOpenApi && !/^\/(healthz|readyz|livez)\//.test(path)) return false;
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    if (isOpenApi) {
+      if (!isRead) throw methodNotAllowed();
+      return openApi(path, request, response);
+    }
+    if (/^\/(healthz|readyz|livez)(\/|$)/.test(path)) {
+      if (!isRead) throw methodNotAllowed();
       response.writeHead(200, {
         'content-type': 'text/plain; charset=utf-8',
         'x-content-type-options': 'nosniff',
       });
-      response.end(body);
-    } else sendJson(response, 200, JSON.stringify(body) + '\n');
+      response.end('ok');
+      return true;
+    }
+    const text = plain(path, request);
+    if (text === undefined) return false;
+    if (!isRead) throw methodNotAllowed();
+    const as = form(request.headers.accept);
+    if (as === 'aggregated' && (path === '/api' || path === '/apis')) sendAggregated(path, request, response);
+    else if (as !== 'plain' && /^\/apis?(\/|$)/.test(path)) throw notAcceptable();
+    else sendJson(response, 200, text);
     return true;
   };
   return Object.assign(discovery, {
-    servesGroup: (name: string) => name === '' || groups.some((group) => group.startsWith(`${name}/`)),
+    servesGroup: (name: string) =>
+      groups().some(
+        (group) =>
+          group.name === name &&
+          group.versions.some(({ stored, unstored }) =>
+            [...stored, ...unstored].some((row) => !('custom' in row)),
+          ),
+      ),
   });
 }

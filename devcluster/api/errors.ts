@@ -55,6 +55,15 @@ const details = (resource: Named, name?: string, more: JsonObject = {}): JsonObj
 export const badRequest = (message: string): ApiError =>
   new ApiError({ code: 400, reason: 'BadRequest', message });
 
+/** A failure that the API gives no reason for. */
+export const unexplained = (message: string): ApiError => new ApiError({ code: 500, message });
+
+/** A resource version that is no number, where the API calls that its own failure. */
+export const malformedVersion = (version: string): ApiError =>
+  unexplained(
+    `resourceVersion: Invalid value: ${JSON.stringify(version)}: strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`,
+  );
+
 export const notFound = (resource: Named, name: string): ApiError =>
   new ApiError({
     code: 404,
@@ -72,11 +81,11 @@ export const noSuchResource = (): ApiError =>
     details: {},
   });
 
-export const alreadyExists = (resource: Named, name: string): ApiError =>
+export const alreadyExists = (resource: Named, name: string, isGoing = false): ApiError =>
   new ApiError({
     code: 409,
     reason: 'AlreadyExists',
-    message: `${qualified(resource.group, resource.plural)} "${name}" already exists`,
+    message: `${isGoing ? 'object is being deleted: ' : ''}${qualified(resource.group, resource.plural)} "${name}" already exists`,
     details: details(resource, name),
   });
 
@@ -101,6 +110,15 @@ export const forbidden = (resource: Named, name: string, why: string, causes?: J
 
 export const expired = (message: string, metadata: JsonObject = {}): ApiError =>
   new ApiError({ code: 410, reason: 'Expired', message, metadata });
+
+/** A failure that is not the caller's. */
+export const internalError = (message: string): ApiError =>
+  new ApiError({
+    code: 500,
+    reason: 'InternalError',
+    message: `Internal error occurred: ${message}`,
+    details: { causes: [{ message }] },
+  });
 
 export const unavailable = (message: string): ApiError =>
   new ApiError({ code: 503, reason: 'ServiceUnavailable', message });

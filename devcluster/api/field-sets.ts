@@ -16,21 +16,42 @@ export type Shape =
   | { readonly kind: 'leaf' }
   | { readonly kind: 'struct'; readonly struct: Struct }
   | { readonly kind: 'map'; readonly item: Type }
-  | { readonly kind: 'list'; readonly item: Type; readonly keys: readonly string[] }
+  | {
+      readonly kind: 'list';
+      readonly item: Type;
+      readonly keys: readonly string[];
+      readonly keyDefault: (key: string) => Json | undefined;
+    }
   | { readonly kind: 'set' };
 
 const LEAF: Shape = { kind: 'leaf' };
 const SELF = '.';
 
+/** What a key of a list's elements is where it is left out. */
+const keyDefault =
+  (schema: Schema, item: Type) =>
+  (key: string): Json | undefined => {
+    if (item.code !== '@') return undefined;
+    const struct = schema.struct(item.name);
+    return struct.custom === undefined ? defaultOf(item.name, key) : struct.fields.get(key)?.default;
+  };
+
+/** The shape of a value of this type: what may be anything is owned by its parts where it has any. */
+const shapeOfValue = (schema: Schema, value: Json, type: Type, field?: Field): Shape =>
+  type.code === 'v' && !isObject(value) ? LEAF : shapeOf(schema, type, field);
+
+export const ANYTHING: Type = { code: 'v' };
+
 export function shapeOf(schema: Schema, type: Type, field?: Field): Shape {
   if (field?.mapType === 'atomic') return LEAF;
   if (type.code === '@') {
     const struct = schema.struct(type.name);
-    return struct.mapType === 'atomic' ? LEAF : { kind: 'struct', struct };
+    return struct.mapType === 'atomic' && field?.mapType !== 'granular' ? LEAF : { kind: 'struct', struct };
   }
   if (type.code === '{') return { kind: 'map', item: type.item };
+  if (type.code === 'v') return { kind: 'map', item: type };
   if (type.code === '[' && field?.listType === 'map')
-    return { kind: 'list', item: type.item, keys: field.listKeys };
+    return { kind: 'list', item: type.item, keys: field.listKeys, keyDefault: keyDefault(schema, type.item) };
   if (type.code === '[' && field?.listType === 'set') return { kind: 'set' };
   return LEAF;
 }
@@ -39,9 +60,7 @@ export function shapeOf(schema: Schema, type: Type, field?: Field): Shape {
 export function elementOf(shape: Shape & { kind: 'list' }, item: Json): string {
   const keys: JsonObject = {};
   for (const key of [...shape.keys].sort()) {
-    const value =
-      (isObject(item) ? item[key] : undefined) ??
-      (shape.item.code === '@' ? defaultOf(shape.item.name, key) : undefined);
+    const value = (isObject(item) ? item[key] : undefined) ?? shape.keyDefault(key);
     if (value !== undefined) keys[key] = value;
   }
   return `k:${JSON.stringify(keys)}`;
@@ -64,31 +83,52 @@ export function children(schema: Schema, shape: Shape, value: Json | undefined, 
       return [];
     case 'struct':
       return entries.flatMap(([name, item]) => {
+        const { custom } = shape.struct;
         const field = shape.struct.fields.get(name);
-        return item === undefined || (item === null && !withNulls) || field === undefined
-          ? []
-          : [
-              {
-                element: `f:${name}`,
-                value: item,
-                shape: shapeOf(schema, field.type, field),
-                declared: true,
-              },
-            ];
+        const isNone = item === undefined || (item === null && !withNulls && custom === undefined);
+        if (isNone || (field === undefined && custom?.open !== true)) return [];
+        return [
+          {
+            element: `f:${name}`,
+            value: item,
+            shape: shapeOfValue(schema, item, field?.type ?? ANYTHING, field),
+            declared: field !== undefined,
+          },
+        ];
       });
     case 'map':
       return entries.flatMap(([name, item]) =>
         item === undefined
           ? []
-          : [{ element: `f:${name}`, value: item, shape: shapeOf(schema, shape.item), declared: false }],
+          : [
+              {
+                element: `f:${name}`,
+                value: item,
+                shape: shapeOfValue(schema, item, shape.item),
+                declared: false,
+              },
+            ],
       );
-    case 'list':
-      return list.map((item) => ({
+    case 'list': {
+      const parts = list.map((item) => ({
         element: elementOf(shape, item),
         value: item,
         shape: shapeOf(schema, shape.item),
         declared: false,
       }));
+      const names = new Set(parts.map(({ element }) => element));
+      if (names.size === parts.length) return parts;
+      // Elements that have a key in common are owned together, and as a whole.
+      const seen = new Set<string>();
+      return parts.flatMap((part) => {
+        const isTwice = parts.some((other) => other !== part && other.element === part.element);
+        if (!isTwice) return [part];
+        if (seen.has(part.element)) return [];
+        seen.add(part.element);
+        const together = list.filter((item) => elementOf(shape, item) === part.element);
+        return [{ ...part, value: together, shape: LEAF }];
+      });
+    }
     case 'set':
       return list.map((item) => ({
         element: `v:${JSON.stringify(item)}`,
@@ -159,7 +199,7 @@ export interface Comparison {
 /** Everything in a value, each node a member. */
 function all(schema: Schema, shape: Shape, value: Json): FieldSet {
   const parts: FieldSet = {};
-  for (const child of children(schema, shape, value))
+  for (const child of children(schema, shape, value, true))
     parts[child.element] = node(true, all(schema, child.shape, child.value)) ?? {};
   return parts;
 }

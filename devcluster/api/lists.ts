@@ -1,4 +1,5 @@
 /** Lists: selection, pages over one consistent state, and the pages' tokens. */
+import { parseJson } from './body-text.js';
 import { ApiError, badRequest, expired } from './errors.js';
 import type { JsonObject } from './json.js';
 import { isObject } from './json.js';
@@ -20,12 +21,7 @@ export interface Selection {
 }
 
 /** Parses a query's selectors for this resource; throws 400 in the API's words. */
-export function select(
-  resource: ApiResource,
-  namespace: string | undefined,
-  query: ListQuery,
-  name?: string,
-): Selection {
+export function select(resource: ApiResource, namespace: string | undefined, query: ListQuery): Selection {
   let labels;
   try {
     labels = query.labelSelector === '' ? [] : parseLabelSelector(query.labelSelector);
@@ -34,14 +30,13 @@ export function select(
   }
   const fields = query.fieldSelector === '' ? [] : parseFieldSelector(query.fieldSelector);
   for (const { field } of fields) checkFieldLabel(resource, field);
-  const selective = labels.length > 0 || fields.length > 0 || name !== undefined;
+  const selective = labels.length > 0 || fields.length > 0;
   return {
     selective,
     matches: (stored) =>
       (namespace === undefined || stored.namespace === namespace) &&
       (!selective ||
-        ((name === undefined || stored.name === name) &&
-          (labels.length === 0 || matchesLabels(labels, stored.labels)) &&
+        ((labels.length === 0 || matchesLabels(labels, stored.labels)) &&
           (fields.length === 0 || matchesFields(fields, (field) => fieldOf(stored, field))))),
   };
 }
@@ -82,19 +77,19 @@ const encodeToken = (rv: number, start: string): string =>
   Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv, start } satisfies Token)).toString('base64url');
 
 function decodeToken(text: string): Token {
+  const refuse = (why: string): ApiError =>
+    badRequest(`invalid continue token: continue key is not valid: ${why}`);
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
-  } catch {
-    value = undefined;
+    value = parseJson(Buffer.from(text, 'base64url').toString('latin1'));
+  } catch (error) {
+    throw refuse(error instanceof Error ? error.message : String(error));
   }
-  if (
-    !isObject(value) ||
-    value.v !== 'meta.k8s.io/v1' ||
-    typeof value.rv !== 'number' ||
-    typeof value.start !== 'string'
-  )
-    throw badRequest('invalid continue token: continue key is not valid: it is not one of this server');
+  if (!isObject(value) || value.v !== 'meta.k8s.io/v1')
+    throw refuse(
+      `server does not recognize this encoded version ${isObject(value) ? String(value.v ?? '') : ''}`,
+    );
+  if (typeof value.rv !== 'number' || typeof value.start !== 'string') throw refuse('no position in it');
   return value as unknown as Token;
 }
 

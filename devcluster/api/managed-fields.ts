@@ -61,7 +61,7 @@ export function writeEntries(metadata: JsonObject, entries: readonly ManagedEntr
       manager,
       operation,
       apiVersion,
-      time,
+      ...(time !== '' && { time }),
       fieldsType: 'FieldsV1',
       fieldsV1: fields,
       ...(subresource !== '' && { subresource }),
@@ -91,6 +91,13 @@ export function recordUpdate(
   const isReset = sent.length === 1 && isEmpty((sent[0] ?? {}) as FieldSet);
   const own = readEntries(metadata);
   const entries = own.length > 0 || isReset ? own : readEntries(objectAt(old, 'metadata'));
+  // What was never recorded of an object is recorded from its first apply on.
+  const wasStored = stringAt(old, 'metadata', 'uid') !== undefined;
+  if (wasStored && (isReset || (own.length === 0 && entries.length === 0))) {
+    delete metadata.managedFields;
+    object.metadata = metadata;
+    return;
+  }
   const { changed, removed } = compare(schema, shape, old, object);
   const gained = manageable(changed);
   const lost = union(changed, removed);
@@ -106,7 +113,8 @@ export function recordUpdate(
         .filter((entry) => !isOwn(entry))
         .map((entry) => ({ ...entry, fields: difference(entry.fields, lost) }));
   const fields = difference(union(before?.fields ?? {}, gained), removed);
-  const time = before !== undefined && isEmpty(gained) && isEmpty(removed) ? before.time : by.time;
+  const time =
+    before !== undefined && isEmpty(gained) && isEmpty(manageable(removed)) ? before.time : by.time;
   writeEntries(metadata, [
     ...others,
     {

@@ -1,4 +1,15 @@
 /** The rules for names, labels and their keys. Each function answers what is wrong, in the API's words. */
+import { randomBytes } from 'node:crypto';
+
+/** Letters and digits that spell no word. */
+const SUFFIX = 'bcdfghjklmnpqrstvwxz2456789';
+
+/** A name of at most 63 characters that begins with the prefix and ends in five random ones. */
+export function generatedName(prefix: string): string {
+  let suffix = '';
+  for (const byte of randomBytes(5)) suffix += SUFFIX[byte % SUFFIX.length] ?? '';
+  return prefix.slice(0, 58) + suffix;
+}
 
 const LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
 const LABEL_1035 = '[a-z]([-a-z0-9]*[a-z0-9])?';
@@ -61,7 +72,7 @@ const check =
     ...(RULES[name].test.test(text) ? [] : [RULES[name].message]),
   ];
 
-const plainLabelErrors = check('label', 63);
+const plainLabelErrors = check('label', 63, 'characters');
 export const labelErrors = (text: string): string[] =>
   text.includes('.') && RULES.subdomain.test.test(text) ? ['must not contain dots'] : plainLabelErrors(text);
 export const subdomainErrors = check('subdomain', 253, 'characters');

@@ -114,7 +114,7 @@ export function jsonPatch(document: JsonObject, operations: readonly JsonPatchOp
         break;
       case 'replace': {
         const target = place();
-        get(target, operation, path);
+        if (Array.isArray(target.parent)) get(target, operation, path);
         if (Array.isArray(target.parent)) target.parent[Number(target.key)] = value();
         else setField(target.parent, target.key, value());
         break;
@@ -127,7 +127,12 @@ export function jsonPatch(document: JsonObject, operations: readonly JsonPatchOp
       }
       case 'copy': {
         const from = operation.from ?? '';
-        add(place(), operation, structuredClone(get(find(document, operation, from), operation, from)));
+        const source = find(document, operation, from);
+        // What an object does not have is copied as null.
+        const copied = Array.isArray(source.parent)
+          ? get(source, operation, from)
+          : (source.parent[source.key] ?? null);
+        add(place(), operation, structuredClone(copied));
         break;
       }
       case 'test': {

@@ -1,5 +1,5 @@
 /** Strategic merge patch: lists merge by the keys that the schema names. */
-import { ApiError, badRequest } from './errors.js';
+import { unexplained } from './errors.js';
 import { equal, isObject, setField } from './json.js';
 import type { Json, JsonObject } from './json.js';
 import type { Field, Schema, Struct, Type } from './schema.js';
@@ -27,7 +27,7 @@ export function strategicPatch(
     }
     if (directive === 'delete') return {};
     if (directive !== undefined && directive !== 'merge')
-      throw badRequest(`Unknown patch type: ${JSON.stringify(directive)}`);
+      throw unexplained(`unknown patch type: ${goText(directive)} in map: ${goText(change)}`);
     let result: JsonObject = { ...current };
     const retain = change[RETAIN];
     if (Array.isArray(retain)) {
@@ -56,13 +56,14 @@ export function strategicPatch(
       const name = key.slice(ORDER.length);
       const list = result[name];
       const before = current[name];
-      if (Array.isArray(list))
-        result[name] = ordered(
-          list,
-          order,
-          Array.isArray(before) ? before : [],
-          struct?.fields.get(name)?.mergeKey,
+      const mergeKey = struct?.fields.get(name)?.mergeKey;
+      const patched = change[name];
+      if (Array.isArray(patched) && !isOrdered(patched, order, mergeKey))
+        throw unexplained(
+          `The order in patch list:\n${goText(patched)}\n doesn't match $setElementOrder list:\n${goText(order)}\n`,
         );
+      if (Array.isArray(list))
+        result[name] = ordered(list, order, Array.isArray(before) ? before : [], mergeKey);
     }
     return result;
   };
@@ -84,17 +85,17 @@ export function strategicPatch(
 
   const mergeList = (field: Field, mergeKey: string, current: Json[], patches: Json[]): Json[] => {
     const struct = structOf(field.type.code === '[' ? field.type.item : undefined);
-    if (patches.some((item) => isObject(item) && item[PATCH] === 'replace' && !Object.hasOwn(item, mergeKey)))
-      return patches.filter((item) => !isDirective(item)).map((item) => clean(item));
+    if (patches.some((item) => isObject(item) && item[PATCH] === 'replace'))
+      return patches
+        .filter((item) => !isObject(item) || item[PATCH] === undefined)
+        .map((item) => clean(item));
     let result = [...current];
     for (const item of patches) {
-      if (!isObject(item)) throw badRequest(`the patch of ${field.name} holds what is no object`);
+      if (!isObject(item))
+        throw unexplained(`list element types are not identical: [${goText(current)} ${goText(patches)}]`);
       const key = item[mergeKey];
       if (key === undefined || key === null)
-        throw new ApiError({
-          code: 500,
-          message: `map: ${goText(item)} does not contain declared merge key: ${mergeKey}`,
-        });
+        throw unexplained(`map: ${goText(item)} does not contain declared merge key: ${mergeKey}`);
       const same = (other: Json): boolean => isObject(other) && equal(other[mergeKey], key);
       if (item[PATCH] === 'delete') {
         result = result.filter((other) => !same(other));
@@ -114,6 +115,21 @@ export function strategicPatch(
 
 const isDirective = (item: Json): boolean =>
   isObject(item) && item[PATCH] !== undefined && Object.keys(item).length === 1;
+
+/** Whether the elements that a patch gives, but for those that go, stand in the order that it asks for. */
+function isOrdered(patched: Json[], order: Json[], mergeKey: string | undefined): boolean {
+  const idOf = (item: Json): Json | undefined =>
+    mergeKey !== undefined && isObject(item) ? item[mergeKey] : item;
+  let last = -1;
+  return patched
+    .filter((item) => !isObject(item) || item[PATCH] === undefined)
+    .every((item) => {
+      const rank = order.findIndex((other) => equal(idOf(item), idOf(other)));
+      const follows = rank > last;
+      last = rank;
+      return follows;
+    });
+}
 
 /** The value without directives and nulls, as it is stored where nothing was before. */
 function clean<T extends Json>(value: T): T {

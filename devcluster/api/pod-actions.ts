@@ -1,18 +1,19 @@
-/** Binding a pod to a Kubernetes node, and evicting it. */
+/** What is posted to pods: binding to a Kubernetes node. */
 import { sendJson } from './answers.js';
-import { conflict, methodNotAllowed } from './errors.js';
+import { conflict, methodNotAllowed, unexplained } from './errors.js';
 import { objectAt, objectsAt, stringAt } from './json.js';
 import type { JsonObject } from './json.js';
 import { timestamp } from './registry.js';
-import { parseDeleteOptions, parseWriteQuery, readBody } from './requests.js';
+import { parseWriteQuery, readBody } from './requests.js';
 import { namedObject, userAgent } from './resource-call.js';
 import type { ResourceCall, ResourceHandler } from './resource-call.js';
 import type { SubresourceDeps } from './subresources.js';
 import { decodeBody } from './write-body.js';
 
-const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
+export const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
 
-async function postedBody(
+/** The body of a POST to a subresource, of this group, version and kind. */
+export async function postedBody(
   { schema }: SubresourceDeps,
   { request, query }: ResourceCall,
   [group, version, kind]: [string, string, string],
@@ -35,6 +36,7 @@ export const createBindingHandler =
     const at = namedObject(call);
     const binding = await postedBody(deps, call, ['', 'v1', 'Binding']);
     const node = stringAt(binding, 'target', 'name') ?? '';
+    if (node === '') throw unexplained('target.name: Required value');
     const options = parseWriteQuery(call.query, 'CreateOptions', userAgent(call.request));
     deps.registry.update(
       at,
@@ -57,20 +59,15 @@ export const createBindingHandler =
         'status',
         (pod) => {
           const others = objectsAt(pod, 'status', 'conditions').filter(({ type }) => type !== 'PodScheduled');
-          const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: timestamp() };
+          const scheduled = {
+            type: 'PodScheduled',
+            status: 'True',
+            lastProbeTime: null,
+            lastTransitionTime: timestamp(),
+          };
           return { ...pod, status: { ...objectAt(pod, 'status'), conditions: [...others, scheduled] } };
         },
         options,
       );
-    sendJson(call.response, 201, JSON.stringify(SUCCESS) + '\n');
-  };
-
-/** POST of an Eviction: a deletion that budgets may refuse. */
-export const createEvictionHandler =
-  (deps: SubresourceDeps): ResourceHandler =>
-  async (call) => {
-    const at = namedObject(call);
-    const eviction = await postedBody(deps, call, ['policy', 'v1', 'Eviction']);
-    deps.registry.delete(at, parseDeleteOptions(call.query, objectAt(eviction, 'deleteOptions') ?? {}));
     sendJson(call.response, 201, JSON.stringify(SUCCESS) + '\n');
   };

@@ -2,8 +2,10 @@
 import { objectAt, objectsAt, stringAt } from './json.js';
 import type { JsonObject } from './json.js';
 import { parseQuantity } from './quantity.js';
+import type { ServiceAccountAdmission } from './service-accounts.js';
 import type { Strategy } from './strategy.js';
 import { validatePod } from './validation/pods.js';
+import { podWarnings } from './validation/pod-warnings.js';
 
 const COMPUTE = ['cpu', 'memory'];
 const EVICTED_AFTER_SECONDS = 300;
@@ -37,28 +39,38 @@ const brief = (key: string): JsonObject => ({
 const NOT_READY = 'node.kubernetes.io/not-ready';
 const UNREACHABLE = 'node.kubernetes.io/unreachable';
 
-export const podStrategy: Strategy = {
+/** Every pod bears for a while what a node that is lost bears. */
+function tolerateBriefly(spec: JsonObject): void {
+  const tolerations = objectsAt(spec, 'tolerations');
+  const tolerates = (key: string): boolean =>
+    tolerations.some(
+      (item) =>
+        (item.key === key || item.key === undefined) &&
+        (item.effect === 'NoExecute' || item.effect === undefined),
+    );
+  spec.tolerations = [
+    ...tolerations,
+    ...[NOT_READY, UNREACHABLE].filter((key) => !tolerates(key)).map(brief),
+  ];
+}
+
+export const createPodStrategy = (accounts: ServiceAccountAdmission): Strategy => ({
   initialStatus: (pod) => ({ phase: 'Pending', qosClass: qosClass(pod) }),
+  admit: (pod, namespace) => accounts.admit(pod, namespace),
   prepareCreate(pod) {
     const spec = objectAt(pod, 'spec');
     if (spec === undefined) return;
-    spec.serviceAccountName ??= 'default';
-    spec.serviceAccount ??= spec.serviceAccountName;
+    accounts.prepare(pod);
     spec.priority ??= 0;
     spec.preemptionPolicy ??= 'PreemptLowerPriority';
-    const tolerations = objectsAt(spec, 'tolerations');
-    const tolerates = (key: string): boolean =>
-      tolerations.some(
-        (item) =>
-          (item.key === key || item.key === undefined) &&
-          (item.effect === 'NoExecute' || item.effect === undefined),
-      );
-    spec.tolerations = [
-      ...tolerations,
-      ...[NOT_READY, UNREACHABLE].filter((key) => !tolerates(key)).map(brief),
-    ];
+    tolerateBriefly(spec);
+  },
+  prepareUpdate(pod) {
+    const spec = objectAt(pod, 'spec');
+    if (spec !== undefined) tolerateBriefly(spec);
   },
   validate: validatePod,
+  warnings: podWarnings,
   graceSeconds(pod, requested) {
     const phase = stringAt(pod, 'status', 'phase');
     const isOver = phase === 'Succeeded' || phase === 'Failed';
@@ -66,4 +78,4 @@ export const podStrategy: Strategy = {
     const own = objectAt(pod, 'spec')?.terminationGracePeriodSeconds;
     return requested ?? (typeof own === 'number' ? Math.max(own, 0) : 30);
   },
-};
+});

@@ -107,6 +107,7 @@ export function decodeProtobuf(schema: Schema, structName: string, body: Buffer)
       case 'u':
         return time(wire.bytes, true);
       case 'o':
+      case 'v':
         return json(inner(wire.bytes, 1)?.bytes);
       case '@': {
         const struct = schema.struct(type.name);

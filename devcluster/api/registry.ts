@@ -2,12 +2,13 @@
  * The operations on stored objects that all kinds share: create, update, delete, with their preconditions. Each is one
  * synchronous step, so that nothing comes between a read and the write that follows it.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { contentChanged, isGone, keep, markDeleted, metadataOf } from './deletion.js';
-import { alreadyExists, ApiError, badRequest, conflict, invalid, MODIFIED, notFound } from './errors.js';
+import { alreadyExists, conflict, invalid, MODIFIED, notFound, unexplained } from './errors.js';
 import { invalidValue } from './field-errors.js';
 import { equal, numberAt, objectAt, stringAt, stringsAt } from './json.js';
 import type { JsonObject } from './json.js';
+import { generatedName } from './names.js';
 import { validateMetadata, validateMetadataUpdate } from './validation/metadata.js';
 import type { ApiResource, Resources } from './resources.js';
 import { createStorage, keyOf, toObject } from './storage.js';
@@ -22,6 +23,8 @@ export interface WriteOptions {
   readonly subresource?: string;
   /** Records who manages which fields, instead of what an update records. */
   readonly record?: (object: JsonObject) => void;
+  /** The whole object was sent, not a change of it. */
+  readonly isReplaced?: boolean;
 }
 
 export interface DeleteRequest {
@@ -54,16 +57,7 @@ export interface Registry {
   delete(at: At, request: DeleteRequest): { object: JsonObject; gone: boolean };
 }
 
-const SUFFIX = 'bcdfghjklmnpqrstvwxz2456789';
-
 export const timestamp = (): string => new Date().toISOString().slice(0, 19) + 'Z';
-
-function generatedName(prefix: string): string {
-  const bytes = randomBytes(5);
-  let suffix = '';
-  for (const byte of bytes) suffix += SUFFIX[byte % SUFFIX.length] ?? '';
-  return prefix.slice(0, 58) + suffix;
-}
 
 export interface RegistryDeps {
   resources: Resources;
@@ -71,7 +65,7 @@ export interface RegistryDeps {
   /** By group resource. */
   strategies: ReadonlyMap<string, Strategy>;
   /** The status of an object of which nothing is known. */
-  emptyStatus: (resource: ApiResource) => JsonObject;
+  emptyStatus: (resource: ApiResource) => JsonObject | undefined;
   /** Records in `object` who manages its fields; `old` is undefined for a new one. */
   recordUpdate: (
     resource: ApiResource,
@@ -90,10 +84,12 @@ export function createRegistry({
   emptyStatus,
   recordUpdate,
 }: RegistryDeps): Registry {
-  const storages = new Map(resources.all.map((resource) => [resource, createStorage(resource, clock)]));
+  // One for all versions of a kind.
+  const storages = new Map<string, Storage>();
   const storage = (resource: ApiResource): Storage => {
-    let found = storages.get(resource);
-    if (found === undefined) storages.set(resource, (found = createStorage(resource, clock)));
+    const id = `${resource.groupResource} ${resource.namespaced}`;
+    let found = storages.get(id);
+    if (found === undefined) storages.set(id, (found = createStorage(resource, clock)));
     return found;
   };
 
@@ -108,7 +104,7 @@ export function createRegistry({
     resources,
     clock,
     storage,
-    strategy: (resource) => strategies.get(resource.groupResource) ?? NONE,
+    strategy: (resource) => resource.custom?.strategy ?? strategies.get(resource.groupResource) ?? NONE,
     get,
     read,
 
@@ -124,7 +120,7 @@ export function createRegistry({
       ])
         delete metadata[key];
       if (stringAt(metadata, 'resourceVersion'))
-        throw badRequest('resourceVersion should not be set on objects to be created');
+        throw unexplained('resourceVersion should not be set on objects to be created');
       if (resource.namespaced) metadata.namespace = namespace;
       else delete metadata.namespace;
       const prefix = stringAt(metadata, 'generateName');
@@ -132,8 +128,8 @@ export function createRegistry({
       metadata.uid = randomUUID();
       metadata.creationTimestamp = timestamp();
       if (resource.generation === true) metadata.generation = 1;
-      else delete metadata.generation;
 
+      strategy.beforeCreate?.(object);
       const initial = strategy.initialStatus?.(object) ?? emptyStatus(resource);
       const hasStatus = resource.subresources?.includes('status') === true;
       if (hasStatus) delete object.status;
@@ -150,12 +146,19 @@ export function createRegistry({
 
       const name = stringAt(metadata, 'name') ?? '';
       const key = keyOf(resource, namespace, name);
-      if (storage(resource).get(key) !== undefined) throw alreadyExists(resource, name);
+      const existing = storage(resource).get(key);
+      if (existing !== undefined)
+        throw alreadyExists(resource, name, existing.item.includes('"deletionTimestamp"'));
       if (!dryRun) storage(resource).put(key, object);
       return object;
     },
 
-    update(at, part, change, { dryRun, fieldManager, record, subresource = part === 'main' ? '' : part }) {
+    update(
+      at,
+      part,
+      change,
+      { dryRun, fieldManager, record, subresource = part === 'main' ? '' : part, isReplaced = false },
+    ) {
       const { resource, name } = at;
       const stored = get(at);
       const strategy = registry.strategy(resource);
@@ -163,7 +166,7 @@ export function createRegistry({
       const changed = change(toObject(resource, stored));
       const metadata = metadataOf(changed);
       const oldMetadata = metadataOf(old);
-      if (metadata.uid !== undefined && metadata.uid !== oldMetadata.uid)
+      if (isReplaced && metadata.uid !== undefined && metadata.uid !== oldMetadata.uid)
         throw conflict(
           resource,
           name,
@@ -175,10 +178,7 @@ export function createRegistry({
           invalidValue('metadata.resourceVersion', 0, 'must be specified for an update'),
         ]);
       if (version !== '' && !/^\d+$/.test(version))
-        throw new ApiError({
-          code: 500,
-          message: `strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`,
-        });
+        throw unexplained(`strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`);
       if (version !== '' && version !== '0' && version !== String(stored.version))
         throw conflict(resource, name, MODIFIED);
 
@@ -187,16 +187,17 @@ export function createRegistry({
         ((next: JsonObject) => recordUpdate(resource, old, next, { manager: fieldManager, subresource }));
       let object = changed;
       for (const key of [
-        'uid',
         'creationTimestamp',
         'resourceVersion',
         'namespace',
         'name',
         'generation',
         'generateName',
-        'deletionTimestamp',
       ])
         keep(metadata, oldMetadata, key);
+      metadata.uid ??= oldMetadata.uid;
+      if (oldMetadata.deletionTimestamp !== undefined)
+        metadata.deletionTimestamp = oldMetadata.deletionTimestamp;
       if (metadata.deletionGracePeriodSeconds === undefined)
         keep(metadata, oldMetadata, 'deletionGracePeriodSeconds');
       if (part === 'main') {
@@ -204,25 +205,32 @@ export function createRegistry({
         track(object);
         strategy.prepareUpdate?.(object, old);
       } else {
-        keep(metadata, oldMetadata, 'labels');
+        if (resource.custom !== undefined || resource.groupResource === 'deployments.apps')
+          keep(metadata, oldMetadata, 'labels');
         keep(metadata, oldMetadata, 'ownerReferences');
         object = { ...old, metadata };
         if (part === 'status') keep(object, changed, 'status');
-        else object.spec = { ...objectAt(old, 'spec'), finalizers: stringsAt(changed, 'spec', 'finalizers') };
+        else {
+          const { finalizers: _old, ...spec } = objectAt(old, 'spec') ?? {};
+          const finalizers = stringsAt(changed, 'spec', 'finalizers');
+          object.spec = finalizers.length === 0 ? spec : { ...spec, finalizers };
+        }
         track(object);
       }
       const errors = [
-        ...validateMetadataUpdate(metadata, oldMetadata),
-        ...(part === 'main' ? (strategy.validate?.(object, old) ?? []) : []),
+        ...validateMetadataUpdate(resource, metadata, oldMetadata),
+        ...((part === 'main' ? strategy.validate : strategy.validateStatus)?.(object, old) ?? []),
       ];
       if (errors.length > 0) throw invalid(resource, name, errors);
       if (equal(object, old)) return old;
-      if (part === 'main' && resource.generation === true && contentChanged(object, old))
+      const ownStatus = resource.custom === undefined || resource.subresources?.includes('status') === true;
+      if (part === 'main' && resource.generation === true && contentChanged(object, old, ownStatus))
         metadata.generation = (numberAt(oldMetadata, 'generation') ?? 0) + 1;
       if (dryRun) return object;
       if (isGone(object, strategy)) {
         strategy.removed?.(object);
-        storage(resource).remove(stored.key, object);
+        // Watches are shown the last state that was stored.
+        storage(resource).remove(stored.key);
       } else storage(resource).put(stored.key, object);
       return object;
     },
@@ -254,7 +262,7 @@ export function createRegistry({
 
       const { wasGoing } = markDeleted(object, strategy, { propagationPolicy, gracePeriodSeconds });
       if (isGone(object, strategy)) {
-        if (!wasGoing) {
+        if (!wasGoing && strategy.graceSeconds === undefined) {
           // An object that goes at once is shown as it was, without the marks of a deletion.
           delete metadata.deletionTimestamp;
           delete metadata.deletionGracePeriodSeconds;

@@ -1,12 +1,14 @@
 /** What a request asks for: its path, its options and its bodies, checked. */
 import type { IncomingMessage } from 'node:http';
-import { badRequest, invalid, tooLarge, unsupportedMediaType } from './errors.js';
-import { notSupported } from './field-errors.js';
+import { badRequest, invalid, malformedVersion, tooLarge, unsupportedMediaType } from './errors.js';
+import { forbiddenField, invalidValue, notSupported } from './field-errors.js';
 import type { FieldError } from './field-errors.js';
 import { isObject } from './json.js';
 import type { JsonObject } from './json.js';
+import { unrecognized } from './body-text.js';
 import { decodeProtobuf, PROTOBUF_TYPE } from './protobuf.js';
 import type { Schema } from './schema.js';
+import { parseYaml } from './yaml.js';
 
 const BODY_LIMIT = 3 * 1024 * 1024;
 const OPTIONS = { group: 'meta.k8s.io' } as const;
@@ -34,7 +36,9 @@ export function parseResourcePath(path: string): ResourcePath | undefined {
   } catch {
     return undefined;
   }
-  if (group === undefined || version === undefined || rest.length === 0 || rest.includes(''))
+  // An escaped slash is one all the same.
+  const isSplit = rest.some((part) => part.includes('/'));
+  if (group === undefined || version === undefined || rest.length === 0 || rest.includes('') || isSplit)
     return undefined;
   const isNamespace =
     rest[0] === 'namespaces' && (rest.length < 3 || rest[2] === 'status' || rest[2] === 'finalize');
@@ -60,6 +64,7 @@ export function parseWriteQuery(
   query: URLSearchParams,
   kind: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions',
   userAgent: string,
+  isApply = false,
 ): WriteQuery {
   const errors: FieldError[] = [];
   const dryRun = query.getAll('dryRun').filter((item) => item !== '');
@@ -74,6 +79,17 @@ export function parseWriteQuery(
       field: 'fieldManager',
       message: 'Too long: may not be more than 128 bytes',
     });
+  for (const [index, character] of [...manager].entries())
+    if (!/[\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(character))
+      errors.push(
+        invalidValue(
+          'fieldManager',
+          manager,
+          `invalid character U+${character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')} (at position ${index})`,
+        ),
+      );
+  if (kind === 'PatchOptions' && !isApply && query.has('force'))
+    errors.push(forbiddenField('force', 'may not be specified for non-apply patch'));
   if (errors.length > 0) throw invalid({ ...OPTIONS, kind }, '', errors);
   return {
     dryRun: dryRun.length > 0,
@@ -102,6 +118,14 @@ export function parseDeleteOptions(query: URLSearchParams, body: JsonObject): De
   if (policy !== undefined && (typeof policy !== 'string' || !POLICIES.includes(policy)))
     errors.push(
       notSupported('propagationPolicy', String(policy), ['Foreground', 'Background', 'Orphan', 'nil']),
+    );
+  if (orphan !== undefined && (body.propagationPolicy ?? query.get('propagationPolicy')))
+    errors.push(
+      invalidValue(
+        'propagationPolicy',
+        String(policy),
+        'orphanDependents and deletionPropagation cannot be both set',
+      ),
     );
   const dryRun = [
     ...(Array.isArray(body.dryRun) ? body.dryRun : []),
@@ -134,7 +158,8 @@ export interface ListQuery {
   readonly resourceVersionMatch: string;
   readonly watch: boolean;
   readonly allowWatchBookmarks: boolean;
-  readonly sendInitialEvents: boolean;
+  /** Undefined when it was not said. */
+  readonly sendInitialEvents: boolean | undefined;
   readonly timeoutSeconds: number | undefined;
 }
 
@@ -159,7 +184,7 @@ export function parseListQuery(query: URLSearchParams): ListQuery {
     resourceVersionMatch: query.get('resourceVersionMatch') ?? '',
     watch: flag(query, 'watch'),
     allowWatchBookmarks: flag(query, 'allowWatchBookmarks'),
-    sendInitialEvents: flag(query, 'sendInitialEvents'),
+    sendInitialEvents: query.has('sendInitialEvents') ? flag(query, 'sendInitialEvents') : undefined,
     timeoutSeconds: integer(query, 'timeoutSeconds'),
   };
   const errors: FieldError[] = [];
@@ -177,6 +202,8 @@ export function parseListQuery(query: URLSearchParams): ListQuery {
         field: 'resourceVersionMatch',
         message: 'Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
       });
+    if (options.watch && match !== '' && match !== 'NotOlderThan')
+      errors.push(notSupported('resourceVersionMatch', match, ['NotOlderThan']));
   } else if (match !== '') {
     const refuse = (message: string): void => {
       errors.push({
@@ -191,12 +218,13 @@ export function parseListQuery(query: URLSearchParams): ListQuery {
       refuse('resourceVersionMatch is forbidden unless resourceVersion is provided');
     else if (options.continue !== '') refuse('resourceVersionMatch is forbidden when continue is provided');
     else if (match !== 'Exact' && match !== 'NotOlderThan')
-      errors.push(notSupported('resourceVersionMatch', match, ['Exact', 'NotOlderThan']));
+      errors.push(notSupported('resourceVersionMatch', match, ['Exact', 'NotOlderThan', '']));
     else if (match === 'Exact' && options.resourceVersion === '0')
       refuse('resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
   }
   if (errors.length > 0) throw invalid({ ...OPTIONS, kind: 'ListOptions' }, '', errors);
   const version = options.resourceVersion;
+  if (options.watch && version !== '' && !/^\d+$/.test(version)) throw malformedVersion(version);
   if (version !== '' && !/^\d+$/.test(version))
     throw badRequest(
       `invalid resource version: resourceVersion: Invalid value: "${version}": strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`,
@@ -233,16 +261,40 @@ export const readText = async (request: IncomingMessage): Promise<string> =>
   (await readBytes(request)).toString('utf8');
 
 const JSON_TYPE = 'application/json';
+const YAML_TYPE = 'application/yaml';
 
 /** The media type of a body without its parameters; JSON when absent. */
 export const mediaType = (request: IncomingMessage): string =>
   (request.headers['content-type'] ?? JSON_TYPE).split(';')[0]?.trim().toLowerCase() ?? JSON_TYPE;
 
-/** An object's body as JSON text; one in protobuf is read as this struct. Throws 415 for other media types. */
-export async function readBody(request: IncomingMessage, schema: Schema, struct: string): Promise<string> {
+/** What bodies of objects are read in. */
+const MEDIA_TYPES = [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE];
+
+/**
+ * An object's body as JSON text; one in protobuf is read as this struct, which names the kind too. What YAML has twice goes
+ * to `duplicates`. Throws 415 for other media types.
+ */
+export async function readBody(
+  request: IncomingMessage,
+  schema: Schema,
+  struct: string,
+  duplicates: string[] = [],
+): Promise<string> {
   const type = mediaType(request);
-  if (type !== JSON_TYPE && type !== PROTOBUF_TYPE) throw unsupportedMediaType([JSON_TYPE, PROTOBUF_TYPE]);
+  if (!MEDIA_TYPES.includes(type)) throw unsupportedMediaType(MEDIA_TYPES);
   const bytes = await readBytes(request);
+  if (type === YAML_TYPE) return fromYaml(bytes.toString('utf8'), struct, duplicates);
   if (type === JSON_TYPE || bytes.length === 0) return bytes.toString('utf8');
   return JSON.stringify(decodeProtobuf(schema, struct, bytes));
+}
+
+function fromYaml(text: string, struct: string, duplicates: string[]): string {
+  try {
+    const read = parseYaml(text);
+    duplicates.push(...read.duplicates);
+    return JSON.stringify(read.value ?? {});
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw unrecognized(struct.split('.').at(-1) ?? '', error.message, text);
+  }
 }

@@ -7,6 +7,7 @@ import type { At, Registry } from './registry.js';
 import type { ResourcePath } from './requests.js';
 import type { ApiResource } from './resources.js';
 import type { Schema } from './schema.js';
+import type { Upgrade } from './streams/upgrade.js';
 import type { IncludeObject } from './tables.js';
 import type { BodyKind } from './write-body.js';
 
@@ -17,6 +18,8 @@ export interface ResourceCall {
   readonly resource: ApiResource;
   readonly path: ResourcePath;
   readonly query: URLSearchParams;
+  /** The connection, when the request asks for another protocol. */
+  readonly upgrade?: Upgrade | undefined;
 }
 
 /** The kind that bodies about this resource are of. */
@@ -26,6 +29,7 @@ export const bodyKind = (schema: Schema, resource: ApiResource): BodyKind => ({
   apiVersion: resource.apiVersion,
   kind: resource.kind,
   struct: schema.structOf(resource.group, resource.version, resource.kind),
+  isCustom: resource.custom !== undefined,
 });
 
 export const userAgent = (request: IncomingMessage): string => request.headers['user-agent'] ?? '';
@@ -69,6 +73,9 @@ export function requireNamespace(
     });
 }
 
+export const NAMESPACE_MISMATCH =
+  'the namespace of the provided object does not match the namespace sent on the request';
+
 /** Checks that a body is about the object that the path names. */
 export function checkIdentity(object: JsonObject, { namespace, name, resource }: At): void {
   const ownName = stringAt(object, 'metadata', 'name') ?? '';
@@ -80,9 +87,7 @@ export function checkIdentity(object: JsonObject, { namespace, name, resource }:
   if (ownName !== name)
     throw badRequest(`the name of the object (${ownName}) does not match the name on the URL (${name})`);
   if (resource.namespaced && ownNamespace !== '' && ownNamespace !== namespace)
-    throw badRequest(
-      `the namespace of the object (${ownNamespace}) does not match the namespace on the request (${namespace})`,
-    );
+    throw badRequest(NAMESPACE_MISMATCH);
 }
 
 /** Which part of the object the path names. */
@@ -93,7 +98,9 @@ export const partOf = ({ path }: ResourceCall): 'main' | 'status' | 'finalize' =
 export function include(query: URLSearchParams): IncludeObject {
   const value = query.get('includeObject') ?? 'Metadata';
   if (value === 'None' || value === 'Metadata' || value === 'Object') return value;
-  throw badRequest(`unrecognized includeObject value: ${JSON.stringify(value)}`);
+  throw badRequest(
+    `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(value)}: must be 'Metadata', 'Object', 'None', or empty`,
+  );
 }
 
 export type ResourceHandler = (call: ResourceCall) => Promise<void>;

@@ -3,7 +3,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { listJson, negotiate, objectJson, sendJson, warningHeaders } from './answers.js';
 import { apply } from './apply.js';
 import { decode, DecodeError } from './decode.js';
-import { badRequest, methodNotAllowed, unsupportedPatch } from './errors.js';
+import {
+  badRequest,
+  conflict,
+  malformedVersion,
+  methodNotAllowed,
+  noSuchResource,
+  unsupportedMediaType,
+  unsupportedPatch,
+} from './errors.js';
 import { objectAt, stringAt } from './json.js';
 import type { JsonObject } from './json.js';
 import {
@@ -11,6 +19,7 @@ import {
   checkIdentity,
   include,
   namedObject,
+  NAMESPACE_MISMATCH,
   partOf,
   requireNamespace,
   userAgent,
@@ -43,6 +52,7 @@ import {
   PATCH_TYPES,
   preparePatch,
   readConfiguration,
+  STRATEGIC_TYPE,
 } from './write-body.js';
 import type { PatchType, Strictness } from './write-body.js';
 
@@ -64,9 +74,15 @@ export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
     call: ResourceCall,
     code: number,
     object: JsonObject,
-    headers: Record<string, string | string[]> = {},
+    given: Record<string, string | string[]> = {},
   ): void => {
     const view = negotiate(call.request);
+    const isWrite = call.request.method !== 'DELETE';
+    const told = isWrite ? (registry.strategy(call.resource).warnings?.(object) ?? []) : [];
+    const warning = [call.response.getHeader('warning'), warningHeaders(told).warning, given.warning]
+      .flat()
+      .filter((text) => typeof text === 'string');
+    const headers = { ...given, ...(warning.length > 0 && { warning }) };
     if (view === 'object') {
       const { kind: _kind, apiVersion: _version, metadata, ...rest } = object;
       const { resource } = call;
@@ -88,6 +104,8 @@ export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
   };
 
   const get: ResourceHandler = async (call) => {
+    const version = call.query.get('resourceVersion') ?? '';
+    if (!/^\d*$/.test(version)) throw malformedVersion(version);
     const stored = registry.get(namedObject(call));
     const view = negotiate(call.request);
     sendJson(call.response, 200, objectJson(call.resource, view, stored, include(call.query)) + '\n');
@@ -103,8 +121,12 @@ export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
   const startWatch = (call: ResourceCall, query: ListQuery): void => {
     const view = negotiate(call.request);
     let columns = true;
+    const { resources } = registry;
+    // A custom kind may change under a watch, and goes with its watches.
+    const { group, version, plural } = call.resource;
+    const current = (): ApiResource | undefined => resources.find(group, version, plural);
     const shape = (stored: Stored): string => {
-      const json = objectJson(call.resource, view, stored, include(call.query), columns);
+      const json = objectJson(current() ?? call.resource, view, stored, include(call.query), columns);
       columns = false;
       return json;
     };
@@ -116,9 +138,13 @@ export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
         shape,
         ...(bookmarkMs !== undefined && { bookmarkMs }),
       },
-      { namespace: call.path.namespace, name: call.path.name, query },
+      { namespace: call.path.namespace, query },
       call.response,
     );
+    const unsubscribe = resources.subscribe(() => {
+      if (current() === undefined) end();
+    });
+    call.response.once('close', unsubscribe);
     deps.onWatch(end, call.response);
   };
 
@@ -126,29 +152,32 @@ export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
     const { resource, path, request } = call;
     if (resource.namespaced && path.namespace === undefined) throw methodNotAllowed();
     const kind = bodyKind(schema, resource);
-    const text = await readBody(request, schema, kind.struct);
+    const yaml: string[] = [];
+    const text = await readBody(request, schema, kind.struct, yaml);
     const query = parseWriteQuery(call.query, 'CreateOptions', userAgent(request));
-    const strictness: Strictness = { fieldValidation: query.fieldValidation, warnings: [] };
+    const strictness: Strictness = { fieldValidation: query.fieldValidation, warnings: [], yaml };
     const object = decodeBody(schema, kind, text, strictness);
+    warn(call, strictness.warnings);
     const namespace = path.namespace ?? '';
     const own = stringAt(object, 'metadata', 'namespace') ?? '';
-    if (own !== '' && own !== namespace)
-      throw badRequest(
-        'the namespace of the provided object does not match the namespace sent on the request',
-      );
-    requireNamespace(registry, resource, namespace, stringAt(object, 'metadata', 'name') ?? '');
+    if (own !== '' && own !== namespace) throw badRequest(NAMESPACE_MISMATCH);
+    const { name, generateName } = objectAt(object, 'metadata') ?? {};
+    requireNamespace(registry, resource, namespace, String(name ?? generateName ?? ''));
+    await registry.strategy(resource).admit?.(object, namespace);
     const created = registry.create(resource, namespace, object, query);
-    sendObject(call, 201, created, warningHeaders(strictness.warnings));
+    sendObject(call, 201, created);
   };
 
   const replace: ResourceHandler = async (call) => {
     const { resource, request } = call;
     const at = namedObject(call);
     const kind = bodyKind(schema, resource);
-    const text = await readBody(request, schema, kind.struct);
+    const yaml: string[] = [];
+    const text = await readBody(request, schema, kind.struct, yaml);
     const query = parseWriteQuery(call.query, 'UpdateOptions', userAgent(request));
-    const strictness: Strictness = { fieldValidation: query.fieldValidation, warnings: [] };
+    const strictness: Strictness = { fieldValidation: query.fieldValidation, warnings: [], yaml };
     const object = decodeBody(schema, kind, text, strictness);
+    warn(call, strictness.warnings);
     checkIdentity(object, at);
     const isNew =
       resource.createOnUpdate === true &&
@@ -156,8 +185,8 @@ export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
     if (isNew) requireNamespace(registry, resource, at.namespace, at.name);
     const updated = isNew
       ? registry.create(resource, at.namespace, object, query)
-      : registry.update(at, partOf(call), () => object, query);
-    sendObject(call, isNew ? 201 : 200, updated, warningHeaders(strictness.warnings));
+      : registry.update(at, partOf(call), () => object, { ...query, isReplaced: true });
+    sendObject(call, isNew ? 201 : 200, updated);
   };
 
   const patch: ResourceHandler = async (call) => {
@@ -166,27 +195,41 @@ export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
     const type = mediaType(request);
     if (type === APPLY_TYPE) return applyPatch(call, at);
     if (!(PATCH_TYPES as readonly string[]).includes(type)) throw unsupportedPatch();
+    if (resource.custom !== undefined && type === STRATEGIC_TYPE)
+      throw unsupportedMediaType([...PATCH_TYPES.filter((known) => known !== type), APPLY_TYPE]);
     const text = await readText(request);
     const query = parseWriteQuery(call.query, 'PatchOptions', userAgent(request));
     const strictness: Strictness = { fieldValidation: query.fieldValidation, warnings: [] };
     const kind = bodyKind(schema, resource);
     const change = preparePatch(schema, kind, { type: type as PatchType, text }, strictness);
     const updated = registry.update(at, partOf(call), (current) => checked(change(current), at), query);
-    sendObject(call, 200, updated, warningHeaders(strictness.warnings));
+    warn(call, strictness.warnings);
+    sendObject(call, 200, updated);
   };
 
   const applyPatch = async (call: ResourceCall, at: At): Promise<void> => {
     const { resource, request } = call;
     const text = await readText(request);
-    const query = parseWriteQuery(call.query, 'PatchOptions', '');
+    const query = parseWriteQuery(call.query, 'PatchOptions', '', true);
     if (!call.query.get('fieldManager')) throw managerRequired();
     const kind = bodyKind(schema, resource);
     const part = partOf(call);
-    const config = readConfiguration(schema, kind, text);
+    const strictness: Strictness = { fieldValidation: query.fieldValidation, warnings: [] };
+    const config = readConfiguration(schema, kind, text, strictness);
+    warn(call, strictness.warnings);
     checkIdentity(config, at);
     if (part === 'main' && resource.subresources?.includes('status') === true) delete config.status;
     const isNew = registry.storage(resource).get(keyOf(resource, at.namespace, at.name)) === undefined;
-    if (isNew) requireNamespace(registry, resource, at.namespace, at.name);
+    if (isNew && stringAt(config, 'metadata', 'uid'))
+      throw conflict(
+        resource,
+        at.name,
+        `uid mismatch: the provided object specified uid ${stringAt(config, 'metadata', 'uid') ?? ''}, and no existing object was found`,
+      );
+    if (isNew) {
+      requireNamespace(registry, resource, at.namespace, at.name);
+      await registry.strategy(resource).admit?.(config, at.namespace);
+    }
     const by = {
       manager: query.fieldManager,
       apiVersion: resource.apiVersion,
@@ -215,20 +258,20 @@ export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
   const removeAll: ResourceHandler = async (call) => {
     const { resource, path } = call;
     if (resource.namespaced && path.namespace === undefined) throw methodNotAllowed();
+    if (resource.deleteCollection === false) throw methodNotAllowed();
     const options = parseDeleteOptions(call.query, await deleteBody(call.request, schema));
     const query = parseListQuery(call.query);
     const page = lister.page(registry.storage(resource), path.namespace, query);
     for (const { namespace, name } of page.items) registry.delete({ resource, namespace, name }, options);
-    sendJson(call.response, 200, listJson(resource, 'object', page, 'Metadata'));
+    sendJson(call.response, 200, listJson(resource, negotiate(call.request), page, include(call.query)));
   };
 
   return async (call) => {
     const { method } = call.request;
     const { name } = call.path;
+    if (call.path.namespace !== undefined && !call.resource.namespaced) throw noSuchResource();
     if (method === 'GET') {
       if (name === undefined) return list(call);
-      if (call.query.has('watch') && parseListQuery(call.query).watch)
-        return startWatch(call, parseListQuery(call.query));
       return get(call);
     }
     if (method === 'POST' && name === undefined) return create(call);
@@ -237,6 +280,11 @@ export function createResourceHandler(deps: HandlerDeps): ResourceHandler {
     if (method === 'DELETE') return name === undefined ? removeAll(call) : remove(call);
     throw methodNotAllowed();
   };
+}
+
+/** Adds warnings to the answer, whatever it will be. */
+function warn({ response }: ResourceCall, texts: readonly string[]): void {
+  for (const text of warningHeaders(texts).warning ?? []) response.appendHeader('warning', text);
 }
 
 function checked(object: JsonObject, at: At): JsonObject {
@@ -248,7 +296,13 @@ async function deleteBody(request: IncomingMessage, schema: Schema): Promise<Jso
   const text = await readBody(request, schema, 'meta.v1.DeleteOptions');
   if (text === '') return {};
   try {
-    return decode(schema, 'meta.v1.DeleteOptions', parseObject(text, 'DeleteOptions'), 'sparse').object;
+    const options = parseObject(text, 'DeleteOptions', (_, why) => badRequest(why));
+    const { apiVersion = 'v1', kind = 'DeleteOptions' } = options;
+    if (kind !== 'DeleteOptions')
+      throw badRequest(
+        `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`,
+      );
+    return decode(schema, 'meta.v1.DeleteOptions', options, 'sparse').object;
   } catch (error) {
     if (error instanceof DecodeError) throw badRequest(error.message);
     throw error;

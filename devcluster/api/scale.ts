@@ -2,11 +2,12 @@
 import { sendJson, warningHeaders } from './answers.js';
 import { invalid, methodNotAllowed, unsupportedPatch } from './errors.js';
 import { invalidValue } from './field-errors.js';
-import { numberAt, objectAt, objectsAt, stringAt, stringsAt } from './json.js';
-import type { JsonObject } from './json.js';
+import { at, isObject, numberAt, objectAt, objectsAt, stringAt, stringsAt } from './json.js';
+import type { Json, JsonObject } from './json.js';
 import { mediaType, parseWriteQuery, readBody, readText } from './requests.js';
 import { checkIdentity, namedObject, userAgent } from './resource-call.js';
 import type { ResourceHandler } from './resource-call.js';
+import type { ScalePaths } from './resources.js';
 import type { SubresourceDeps } from './subresources.js';
 import { decodeBody, PATCH_TYPES, preparePatch } from './write-body.js';
 import type { PatchType, Strictness } from './write-body.js';
@@ -36,16 +37,37 @@ export function selectorText(selector: JsonObject | undefined): string {
   return [...labels, ...expressions].sort().join(',');
 }
 
-function scaleOf(object: JsonObject): JsonObject {
+/** Where the kinds of the API keep their replicas. */
+const BUILT_IN: ScalePaths = {
+  spec: ['spec', 'replicas'],
+  status: ['status', 'replicas'],
+  selector: ['spec', 'selector'],
+};
+
+/** The object with a value under these field names. */
+function withValue(object: JsonObject, [key = '', ...path]: readonly string[], value: Json): JsonObject {
+  return {
+    ...object,
+    [key]: path.length === 0 ? value : withValue(objectAt(object, key) ?? {}, path, value),
+  };
+}
+
+function scaleOf(object: JsonObject, paths: ScalePaths): JsonObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = objectAt(object, 'metadata') ?? {};
-  const replicas = numberAt(object, 'spec', 'replicas') ?? 0;
-  const selector = selectorText(objectAt(object, 'spec', 'selector'));
+  const replicas = numberAt(object, ...paths.spec) ?? 0;
+  const selected = at(object, ...(paths.selector ?? []));
+  const selector =
+    typeof selected === 'string'
+      ? selected
+      : isObject(selected) && paths.selector
+        ? selectorText(selected)
+        : '';
   return {
     kind: KIND.kind,
     apiVersion: KIND.apiVersion,
     metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
     spec: replicas === 0 ? {} : { replicas },
-    status: { replicas: numberAt(object, 'status', 'replicas') ?? 0, ...(selector !== '' && { selector }) },
+    status: { replicas: numberAt(object, ...paths.status) ?? 0, ...(selector !== '' && { selector }) },
   };
 }
 
@@ -53,9 +75,10 @@ export const createScaleHandler =
   ({ schema, registry }: SubresourceDeps): ResourceHandler =>
   async (call) => {
     const { request, response } = call;
-    const at = namedObject(call);
+    const target = namedObject(call);
+    const paths = call.resource.custom?.scale ?? BUILT_IN;
     if (request.method === 'GET') {
-      sendJson(response, 200, JSON.stringify(scaleOf(registry.read(at))) + '\n');
+      sendJson(response, 200, JSON.stringify(scaleOf(registry.read(target), paths)) + '\n');
       return;
     }
     const isPatch = request.method === 'PATCH';
@@ -73,28 +96,32 @@ export const createScaleHandler =
       ? preparePatch(schema, KIND, { type: type as PatchType, text }, strictness)
       : () => decodeBody(schema, KIND, text, strictness);
     const updated = registry.update(
-      at,
+      target,
       'main',
       (object) => {
-        const scale = change(scaleOf(object));
-        checkIdentity(scale, at);
+        const scale = change(scaleOf(object, paths));
+        checkIdentity(scale, target);
         const replicas = numberAt(scale, 'spec', 'replicas') ?? 0;
         if (replicas < 0)
-          throw invalid(KIND, at.name, [
+          throw invalid(KIND, target.name, [
             invalidValue('spec.replicas', replicas, 'must be greater than or equal to 0'),
           ]);
         const metadata = objectAt(scale, 'metadata');
         return {
-          ...object,
+          ...withValue(object, paths.spec, replicas),
           metadata: {
             ...objectAt(object, 'metadata'),
             ...(metadata?.uid !== undefined && { uid: metadata.uid }),
             ...(metadata?.resourceVersion !== undefined && { resourceVersion: metadata.resourceVersion }),
           },
-          spec: { ...objectAt(object, 'spec'), replicas },
         };
       },
       { ...options, subresource: 'scale' },
     );
-    sendJson(response, 200, JSON.stringify(scaleOf(updated)) + '\n', warningHeaders(strictness.warnings));
+    sendJson(
+      response,
+      200,
+      JSON.stringify(scaleOf(updated, paths)) + '\n',
+      warningHeaders(strictness.warnings),
+    );
   };

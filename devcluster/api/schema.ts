@@ -4,10 +4,14 @@
  * Codes of the data: s string, y base64 bytes, i int32, l int64, d number, b boolean, q quantity, x int or string, t time,
  * u time with microseconds, o anything; [T list of T, {T map to T, @N the struct N. Before a field's code: * a pointer,
  * absent or any value; ! shown even as the zero value; neither: the zero value is absent.
+ *
+ * Custom kinds become structs of the same model when they are defined (custom/structs.ts).
  */
+import type { Json, JsonObject } from './json.js';
 import { schemaJson } from '../data/schema.gen.js';
 
-export type Scalar = 's' | 'y' | 'i' | 'l' | 'd' | 'b' | 'q' | 'x' | 't' | 'u' | 'o';
+/** `v`, of custom kinds alone, is anything too, and its parts are owned one by one. */
+export type Scalar = 's' | 'y' | 'i' | 'l' | 'd' | 'b' | 'q' | 'x' | 't' | 'u' | 'o' | 'v';
 export type Type =
   | { readonly code: Scalar }
   | { readonly code: '[' | '{'; readonly item: Type }
@@ -25,6 +29,19 @@ export interface Field {
   readonly listKeys: readonly string[];
   /** `atomic` maps and structs have one owner as a whole. */
   readonly mapType: string | undefined;
+  /** As the OpenAPI document has it; null where the one that follows from the type is not there. */
+  readonly default: Json | undefined;
+  readonly enum: readonly string[] | undefined;
+  /** The struct that stands for anything, of a field of code `o`. */
+  readonly opaque: string | undefined;
+  /** A null is a value of its own. */
+  readonly nullable?: boolean;
+}
+
+/** What a custom kind's struct says beyond the others. */
+export interface CustomStruct {
+  /** Fields that it does not declare are kept. */
+  readonly open: boolean;
 }
 
 export interface Struct {
@@ -38,6 +55,12 @@ export interface Struct {
   readonly proto: ProtoFields;
   readonly required: readonly string[];
   readonly mapType: string | undefined;
+  /** The type in the OpenAPI document of a struct that may hold anything: `object` or ``. */
+  readonly opaque: string | undefined;
+  /** Values of a custom struct are kept as they are; another type is a matter of validation, and defaults are its own. */
+  readonly custom?: CustomStruct;
+  /** The OpenAPI v3 schema of a custom kind. */
+  readonly document?: JsonObject;
 }
 
 export interface ProtoFields {
@@ -50,9 +73,24 @@ export interface Schema {
   /** The name of a kind's struct. */
   structOf(group: string, version: string, kind: string): string;
   hasKind(group: string, version: string, kind: string): boolean;
+  /** The kinds of this struct. */
+  kindsOf(struct: string): readonly GroupVersionKind[];
+  /** Adds a kind, or gives it another struct; `structs` are that one and those it refers to. */
+  define(kind: GroupVersionKind, struct: string, structs: Iterable<Struct>): void;
+  /** Drops kinds that were defined, with all their structs. */
+  forget(kind: GroupVersionKind): void;
+}
+
+export interface GroupVersionKind {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
 }
 
 interface FieldMore {
+  d?: Json;
+  e?: string[];
+  n?: string;
   s?: string;
   m?: string;
   t?: string;
@@ -62,7 +100,7 @@ interface FieldMore {
 interface Data {
   types: Record<
     string,
-    { f: Record<string, string | [string, FieldMore]>; p: ProtoFields; r?: string[]; a?: string }
+    { f: Record<string, string | [string, FieldMore]>; p: ProtoFields; r?: string[]; a?: string; o?: string }
   >;
   kinds: Record<string, string>;
 }
@@ -87,6 +125,9 @@ function parseField(name: string, value: string | [string, FieldMore]): Field {
     listType: more.t,
     listKeys: more.k ?? [],
     mapType: more.a,
+    default: more.d,
+    enum: more.e,
+    opaque: more.n,
   };
 }
 
@@ -94,6 +135,12 @@ function parseField(name: string, value: string | [string, FieldMore]): Field {
 export function createSchema(json: string = schemaJson): Schema {
   let data: Data | undefined;
   const structs = new Map<string, Struct>();
+  const custom = new Map<string, { struct: string; structs: string[] }>();
+  const idOf = ({ group, version, kind }: GroupVersionKind): string => `${group}/${version}/${kind}`;
+  const ofId = (id: string): GroupVersionKind => {
+    const [group = '', version = '', kind = ''] = id.split('/');
+    return { group, version, kind };
+  };
   const load = (): Data => (data ??= JSON.parse(json) as Data);
   return {
     struct(name) {
@@ -112,16 +159,41 @@ export function createSchema(json: string = schemaJson): Schema {
           proto: raw.p,
           required: raw.r ?? [],
           mapType: raw.a,
+          opaque: raw.o,
         };
         structs.set(name, struct);
       }
       return struct;
     },
-    hasKind: (group, version, kind) => Object.hasOwn(load().kinds, `${group}/${version}/${kind}`),
+    hasKind: (group, version, kind) => {
+      const id = idOf({ group, version, kind });
+      return custom.has(id) || Object.hasOwn(load().kinds, id);
+    },
     structOf(group, version, kind) {
-      const name = load().kinds[`${group}/${version}/${kind}`];
+      const id = idOf({ group, version, kind });
+      const name = custom.get(id)?.struct ?? load().kinds[id];
       if (name === undefined) throw new Error(`the schema data holds no kind ${kind} of ${group}/${version}`);
       return name;
+    },
+    kindsOf(struct) {
+      const own = [...custom].filter(([, found]) => found.struct === struct).map(([id]) => ofId(id));
+      if (own.length > 0) return own;
+      return Object.entries(load().kinds)
+        .filter(([, name]) => name === struct)
+        .map(([id]) => ofId(id));
+    },
+    define(kind, struct, added) {
+      this.forget(kind);
+      const names: string[] = [];
+      for (const item of added) {
+        structs.set(item.name, item);
+        names.push(item.name);
+      }
+      custom.set(idOf(kind), { struct, structs: names });
+    },
+    forget(kind) {
+      for (const name of custom.get(idOf(kind))?.structs ?? []) structs.delete(name);
+      custom.delete(idOf(kind));
     },
   };
 }

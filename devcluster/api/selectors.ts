@@ -90,6 +90,10 @@ export function parseLabelSelector(text: string): LabelRequirement[] {
       } else throw unparsable(`found '${operator}', expected: in, notin, =, ==, !=, gt, lt`);
     }
     const last = requirements.at(-1);
+    if ((last?.operator === '>' || last?.operator === '<') && !/^[-+]?\d+$/.test(last.values[0] ?? ''))
+      throw unparsable(
+        `values[0]: Invalid value: "${last.values[0] ?? ''}": for 'Gt', 'Lt' operators, the value must be an integer`,
+      );
     for (const value of last?.values ?? []) {
       const [error] = labelValueErrors(value);
       if (error !== undefined)
@@ -97,7 +101,7 @@ export function parseLabelSelector(text: string): LabelRequirement[] {
     }
     if (index < tokens.length) {
       if (tokens[index] !== ',')
-        throw unparsable(`found '${tokens[index] ?? ''}', expected: ',' or 'end of string'`);
+        throw badRequest(`found '${tokens[index] ?? ''}', expected: ',' or 'end of string'`);
       index += 1;
       if (index === tokens.length) throw unparsable(`found '', expected: identifier after ','`);
     }

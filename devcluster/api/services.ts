@@ -1,10 +1,11 @@
 /** Addresses and ports that the server gives to Services. */
+import { isIP } from 'node:net';
 import { ApiError, invalid } from './errors.js';
 import { invalidValue } from './field-errors.js';
 import { objectAt, objectsAt, stringAt } from './json.js';
 import type { JsonObject } from './json.js';
 import type { Strategy } from './strategy.js';
-import { validateService } from './validation/services.js';
+import { validateService, validateServiceStatus } from './validation/services.js';
 
 const KIND = { group: '', kind: 'Service' };
 const PREFIX = '10.96.';
@@ -51,7 +52,8 @@ export function createServiceStrategy(random: () => number = Math.random): Strat
     const before = stringAt(old, 'spec', 'clusterIP');
     if (before && !spec.clusterIP) spec.clusterIP = before;
     if (!spec.clusterIP) spec.clusterIP = freeAddress();
-    else if (spec.clusterIP !== before && spec.clusterIP !== 'None') {
+    // An address that changes is refused where the rules are checked.
+    else if (before === undefined && spec.clusterIP !== 'None' && isIP(String(spec.clusterIP)) !== 0) {
       const wanted = String(spec.clusterIP);
       const refuse = (why: string): ApiError =>
         invalid(KIND, name, [invalidValue('spec.clusterIPs', [wanted], why)]);
@@ -59,26 +61,49 @@ export function createServiceStrategy(random: () => number = Math.random): Strat
         throw refuse(
           `failed to allocate IP ${wanted}: the provided network does not match the current range`,
         );
-      if (before === undefined && addresses.has(wanted))
+      if (addresses.has(wanted))
         throw refuse(`failed to allocate IP ${wanted}: provided IP is already allocated`);
     }
     spec.clusterIPs = [spec.clusterIP];
-    spec.ipFamilies ??= ['IPv4'];
-    spec.ipFamilyPolicy ??= 'SingleStack';
+    // Without an address and without pods of its own a Service is for whatever family comes.
+    const isAny = spec.clusterIP === 'None' && objectAt(spec, 'selector') === undefined;
+    spec.ipFamilies ??= isAny ? ['IPv4', 'IPv6'] : ['IPv4'];
+    spec.ipFamilyPolicy ??= isAny ? 'RequireDualStack' : 'SingleStack';
     if (!dryRun && spec.clusterIP !== 'None') addresses.add(String(spec.clusterIP));
     if (spec.type !== 'NodePort' && spec.type !== 'LoadBalancer') return;
     const known = objectsAt(old, 'spec', 'ports');
     for (const port of objectsAt(spec, 'ports')) {
+      const wanted = Number(port.nodePort ?? 0);
+      const isKnown = known.some((other) => other.nodePort === wanted);
+      if (
+        wanted !== 0 &&
+        !isKnown &&
+        (wanted < FIRST_PORT || wanted >= FIRST_PORT + PORTS || ports.has(wanted))
+      )
+        throw invalid(KIND, name, [
+          invalidValue(
+            `spec.ports[${objectsAt(spec, 'ports').indexOf(port)}].nodePort`,
+            wanted,
+            ports.has(wanted)
+              ? 'provided port is already allocated'
+              : `provided port is not in the valid range. The range of valid ports is ${FIRST_PORT}-${FIRST_PORT + PORTS - 1}`,
+          ),
+        ]);
       if (!port.nodePort)
         port.nodePort =
           known.find((other) => other.port === port.port && other.protocol === port.protocol)?.nodePort ??
           freePort();
       if (!dryRun) ports.add(Number(port.nodePort));
     }
+    if (spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local') {
+      spec.healthCheckNodePort ??= freePort();
+      if (!dryRun) ports.add(Number(spec.healthCheckNodePort));
+    }
   };
 
   return {
     initialStatus: () => ({ loadBalancer: {} }),
+    validateStatus: validateServiceStatus,
     prepareCreate: (service, dryRun) => allocate(service, undefined, dryRun),
     prepareUpdate: (service, old) => allocate(service, old, false),
     validate: validateService,

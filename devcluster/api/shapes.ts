@@ -10,12 +10,12 @@ export interface Shapes {
   shape(resource: ApiResource): Shape;
   /** An object with nothing but the zero values that are always shown; not to be changed. */
   empty(resource: ApiResource): JsonObject;
-  /** The status of such an object, to be changed freely. */
-  emptyStatus(resource: ApiResource): JsonObject;
+  /** The status of such an object, to be changed freely; undefined for kinds that show none. */
+  emptyStatus(resource: ApiResource): JsonObject | undefined;
 }
 
 export function createShapes(schema: Schema): Shapes {
-  const known = new Map<ApiResource, { shape: Shape; empty: JsonObject }>();
+  const known = new WeakMap<ApiResource, { shape: Shape; empty: JsonObject }>();
   const of = (resource: ApiResource): { shape: Shape; empty: JsonObject } => {
     let found = known.get(resource);
     if (found === undefined) {
@@ -31,6 +31,6 @@ export function createShapes(schema: Schema): Shapes {
   return {
     shape: (resource) => of(resource).shape,
     empty: (resource) => of(resource).empty,
-    emptyStatus: (resource) => structuredClone(objectAt(of(resource).empty, 'status') ?? {}),
+    emptyStatus: (resource) => structuredClone(objectAt(of(resource).empty, 'status')),
   };
 }

@@ -54,13 +54,24 @@ export interface Storage {
   subscribe(listener: (change: Change) => void): () => void;
 }
 
+const withKind = (resource: ApiResource, { item }: Stored): string =>
+  `{"kind":"${resource.kind}","apiVersion":"${resource.apiVersion}",${item.slice(1)}`;
+
 /** The object with kind and apiVersion, freshly parsed: the caller may change it. */
-export const toObject = (resource: ApiResource, stored: Stored): JsonObject =>
-  JSON.parse(toJson(resource, stored)) as JsonObject;
+export const toObject = (resource: ApiResource, stored: Stored): JsonObject => {
+  const object = JSON.parse(withKind(resource, stored)) as JsonObject;
+  return resource.custom?.show?.(object) ?? object;
+};
 
 /** The object with kind and apiVersion, as JSON. */
 export const toJson = (resource: ApiResource, stored: Stored): string =>
-  `{"kind":"${resource.kind}","apiVersion":"${resource.apiVersion}",${stored.item.slice(1)}`;
+  resource.custom?.show === undefined
+    ? withKind(resource, stored)
+    : JSON.stringify(toObject(resource, stored));
+
+/** The object as an element of a list, which says the kind of those that are built in. */
+export const toItem = (resource: ApiResource, stored: Stored): string =>
+  resource.custom === undefined ? stored.item : toJson(resource, stored);
 
 export const createClock = (first: number): Clock => {
   let current = first;

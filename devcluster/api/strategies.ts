@@ -1,19 +1,26 @@
 /** The kinds with rules of their own. */
-import { invalidValue, required } from './field-errors.js';
-import type { FieldError } from './field-errors.js';
-import { equal, objectAt, stringAt, stringsAt } from './json.js';
+import { definitionStrategy } from './custom/definition.js';
+import { objectAt, stringAt } from './json.js';
 import type { JsonObject } from './json.js';
 import { namespaceStrategy } from './namespaces.js';
-import { podStrategy } from './pods.js';
+import { createPodStrategy } from './pods.js';
+import type { Registry } from './registry.js';
+import { createServiceAccountAdmission } from './service-accounts.js';
 import { createServiceStrategy } from './services.js';
 import type { Strategy } from './strategy.js';
+import { createClaimStrategy, volumeStrategy } from './volumes.js';
+import { validateBinding, validateRole } from './validation/access.js';
+import { validateClaim } from './validation/claims.js';
 import { validateConfigMap, validateSecret } from './validation/config.js';
-import { validateResources } from './validation/containers.js';
+import { validateEndpointSlice, validateIngress, validateNetworkPolicy } from './validation/networking.js';
+import { validateAutoscaler, validateBudget, validateEvent, validateLease } from './validation/policies.js';
+import { templateWarnings } from './validation/pod-warnings.js';
 import {
   validateCronJob,
   validateDaemonSet,
   validateDeployment,
   validateJob,
+  validateJobStatus,
   validateReplicaSet,
   validateStatefulSet,
 } from './validation/workloads.js';
@@ -36,52 +43,57 @@ const labelJob = (job: JsonObject): void => {
   template.metadata = metadata;
   const own = objectAt(job, 'metadata');
   if (own !== undefined) own.labels ??= { ...objectAt(metadata, 'labels') };
-  spec.selector = { matchLabels: { 'batch.kubernetes.io/controller-uid': uid } };
+  // A selector that was given is refused where the rules are checked.
+  spec.selector = {
+    ...objectAt(spec, 'selector'),
+    matchLabels: {
+      ...objectAt(spec, 'selector', 'matchLabels'),
+      'batch.kubernetes.io/controller-uid': uid,
+    },
+  };
 };
 
-function validateClaim(claim: JsonObject, old: JsonObject | undefined): FieldError[] {
-  const spec = objectAt(claim, 'spec') ?? {};
-  const errors: FieldError[] = [];
-  if (stringsAt(spec, 'accessModes').length === 0)
-    errors.push(required('spec.accessModes', 'at least 1 access mode is required'));
-  if (objectAt(spec, 'resources', 'requests')?.storage === undefined)
-    errors.push(required('spec.resources[storage]'));
-  errors.push(...validateResources(objectAt(spec, 'resources'), 'spec.resources'));
-  const { resources: _resources, volumeName: _volume, ...fixed } = spec;
-  const { resources: _oldResources, volumeName: _oldVolume, ...oldFixed } = objectAt(old, 'spec') ?? {};
-  if (old !== undefined && !equal(fixed, oldFixed))
-    errors.push({
-      reason: 'FieldValueForbidden',
-      field: 'spec',
-      message:
-        'Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims',
-    });
-  return errors;
-}
-
-const validateBinding = (binding: JsonObject, old: JsonObject | undefined): FieldError[] =>
-  old === undefined || equal(binding.roleRef, old.roleRef)
-    ? []
-    : [invalidValue('roleRef', binding.roleRef, 'cannot change roleRef')];
+/** Old clients of DaemonSets look for the number of their template here. */
+const numberTemplate = (set: JsonObject): void => {
+  const metadata = objectAt(set, 'metadata');
+  if (metadata !== undefined)
+    metadata.annotations = {
+      'deprecated.daemonset.template.generation': '1',
+      ...objectAt(metadata, 'annotations'),
+    };
+};
 
 /** The strategies by group resource; kinds that are not here have the common rules alone. */
-export const createStrategies = (): ReadonlyMap<string, Strategy> =>
+export const createStrategies = (registry: () => Registry): ReadonlyMap<string, Strategy> =>
   new Map<string, Strategy>([
+    ['customresourcedefinitions.apiextensions.k8s.io', definitionStrategy],
     ['namespaces', namespaceStrategy],
-    ['pods', podStrategy],
+    ['pods', createPodStrategy(createServiceAccountAdmission(registry))],
     ['services', createServiceStrategy()],
     ['configmaps', { validate: validateConfigMap }],
     ['secrets', { validate: validateSecret }],
     // A node says what it is when it registers.
     ['nodes', { initialStatus: (node) => objectAt(node, 'status') ?? {} }],
-    ['persistentvolumeclaims', { initialStatus: () => ({ phase: 'Pending' }), validate: validateClaim }],
-    ['persistentvolumes', { initialStatus: () => ({ phase: 'Pending' }) }],
-    ['deployments.apps', { validate: validateDeployment }],
-    ['replicasets.apps', { validate: validateReplicaSet }],
-    ['daemonsets.apps', { validate: validateDaemonSet }],
-    ['statefulsets.apps', { validate: validateStatefulSet }],
-    ['jobs.batch', { prepareCreate: labelJob, validate: validateJob }],
+    ['persistentvolumeclaims', { ...createClaimStrategy(registry), validate: validateClaim }],
+    ['persistentvolumes', volumeStrategy],
+    ['deployments.apps', { validate: validateDeployment, warnings: templateWarnings }],
+    ['replicasets.apps', { validate: validateReplicaSet, warnings: templateWarnings }],
+    [
+      'daemonsets.apps',
+      { beforeCreate: numberTemplate, validate: validateDaemonSet, warnings: templateWarnings },
+    ],
+    ['statefulsets.apps', { validate: validateStatefulSet, warnings: templateWarnings }],
+    ['jobs.batch', { prepareCreate: labelJob, validate: validateJob, validateStatus: validateJobStatus }],
     ['cronjobs.batch', { validate: validateCronJob }],
-    ['rolebindings.rbac.authorization.k8s.io', { validate: validateBinding }],
-    ['clusterrolebindings.rbac.authorization.k8s.io', { validate: validateBinding }],
+    ['ingresses.networking.k8s.io', { validate: validateIngress }],
+    ['networkpolicies.networking.k8s.io', { validate: validateNetworkPolicy }],
+    ['endpointslices.discovery.k8s.io', { validate: validateEndpointSlice }],
+    ['poddisruptionbudgets.policy', { validate: validateBudget }],
+    ['horizontalpodautoscalers.autoscaling', { validate: validateAutoscaler }],
+    ['leases.coordination.k8s.io', { validate: validateLease }],
+    ['events', { validate: validateEvent }],
+    ['roles.rbac.authorization.k8s.io', { validate: validateRole(true) }],
+    ['clusterroles.rbac.authorization.k8s.io', { validate: validateRole(false) }],
+    ['rolebindings.rbac.authorization.k8s.io', { validate: validateBinding(['Role', 'ClusterRole'], false) }],
+    ['clusterrolebindings.rbac.authorization.k8s.io', { validate: validateBinding(['ClusterRole'], true) }],
   ]);

@@ -1,21 +1,33 @@
-/** Subresources that are not the object itself: log, scale, binding, eviction. */
+/** Subresources that are not the object itself. */
 import type { Registry } from './registry.js';
 import type { PodRuntime } from './pod-runtime.js';
 import type { ResourceHandler } from './resource-call.js';
 import type { Schema } from './schema.js';
 import { createLogHandler } from './logs.js';
-import { createBindingHandler, createEvictionHandler } from './pod-actions.js';
+import { createEvictionHandler } from './eviction.js';
+import { createBindingHandler } from './pod-actions.js';
 import { createScaleHandler } from './scale.js';
+import { createExecHandler } from './streams/exec.js';
+import { createPortForwardHandler } from './streams/port-forward.js';
+import { createTokenHandler } from './token-request.js';
+import type { Tokens } from './tokens.js';
 
 export interface SubresourceDeps {
   readonly schema: Schema;
   readonly registry: Registry;
+  readonly tokens: Tokens;
   readonly runtime: () => PodRuntime | undefined;
+  /** Has `end` called when the server closes. Answers what to call when the stream is over before. */
+  readonly onStream: (end: () => void) => () => void;
 }
 
 /** The handlers by subresource name. */
 export const createSubresources = (deps: SubresourceDeps): Readonly<Record<string, ResourceHandler>> => ({
   log: createLogHandler(deps),
+  exec: createExecHandler(deps, 'exec'),
+  attach: createExecHandler(deps, 'attach'),
+  portforward: createPortForwardHandler(deps),
+  token: createTokenHandler(deps),
   scale: createScaleHandler(deps),
   binding: createBindingHandler(deps),
   eviction: createEvictionHandler(deps),

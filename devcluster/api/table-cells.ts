@@ -35,6 +35,21 @@ export type Cell = (object: JsonObject, stored: Stored) => Json | undefined;
 /** Shown where there is nothing. */
 export const NONE = '<none>';
 
+/** What an autoscaler aims at. Nothing measures here, so that what there is is not known. */
+export const scalerTargets: Cell = (scaler) => {
+  const texts = objectsAt(scaler, 'spec', 'metrics').map((metric) => {
+    const type = stringAt(metric, 'type') ?? '';
+    const source = objectAt(metric, type.charAt(0).toLowerCase() + type.slice(1));
+    const { averageUtilization, averageValue, value } = objectAt(source, 'target') ?? {};
+    const name = stringAt(source, 'name');
+    const wanted =
+      averageUtilization === undefined ? String(averageValue ?? value) : `${String(averageUtilization)}%`;
+    return `${name === undefined ? '' : `${name}: `}<unknown>/${wanted}`;
+  });
+  if (texts.length === 0) return NONE;
+  return texts.slice(0, 2).join(', ') + (texts.length > 2 ? ` + ${texts.length - 2} more...` : '');
+};
+
 const condition = (object: JsonObject, type: string): JsonObject | undefined =>
   objectsAt(object, 'status', 'conditions').find((item) => item.type === type);
 

@@ -9,6 +9,7 @@ import {
   SLICE_ENDPOINTS,
   SLICE_PORTS,
   claimStatus,
+  scalerTargets,
   eventSource,
   eventTarget,
   firstSeen,
@@ -34,6 +35,8 @@ export interface Column {
   /** Default string. */
   readonly type?: string;
   readonly format?: string;
+  /** Default none. */
+  readonly description?: string;
   /** 1 for columns of the wide output. */
   readonly priority?: number;
   readonly cell: Cell;
@@ -80,6 +83,37 @@ const POD_COLUMNS: Column[] = (['ready', 'status', 'restarts'] as const).map((ke
 const orNone = (name: string, ...path: string[]): Column =>
   text(name, (object) => stringAt(object, ...path) || NONE, 1);
 
+/** How many of a pod's readiness gates are open. */
+function readinessGates(pod: JsonObject): string {
+  const gates = objectsAt(pod, 'spec', 'readinessGates').map(({ conditionType }) => conditionType);
+  if (gates.length === 0) return NONE;
+  const open = new Set(
+    objectsAt(pod, 'status', 'conditions')
+      .filter(({ status }) => status === 'True')
+      .map(({ type }) => type),
+  );
+  return `${gates.filter((gate) => open.has(gate)).length}/${gates.length}`;
+}
+
+/** The names of a binding's subjects of one kind. */
+const subjects =
+  (kind: string) =>
+  (binding: JsonObject): string =>
+    objectsAt(binding, 'subjects')
+      .filter((subject) => subject.kind === kind)
+      .map(({ namespace, name }) =>
+        kind === 'ServiceAccount' ? `${String(namespace ?? '')}/${String(name)}` : String(name),
+      )
+      .join(', ');
+const BINDING: readonly Column[] = [
+  NAME,
+  text('Role', roleOf),
+  AGE,
+  text('Users', subjects('User'), 1),
+  text('Groups', subjects('Group'), 1),
+  text('ServiceAccounts', subjects('ServiceAccount'), 1),
+];
+
 export const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
   pods: [
     NAME,
@@ -88,7 +122,7 @@ export const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
     orNone('IP', 'status', 'podIP'),
     orNone('Node', 'spec', 'nodeName'),
     orNone('Nominated Node', 'status', 'nominatedNodeName'),
-    text('Readiness Gates', () => NONE, 1),
+    text('Readiness Gates', readinessGates, 1),
   ],
   'deployments.apps': [
     NAME,
@@ -122,6 +156,18 @@ export const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
     text('Node Selector', (object) => labels(objectAt(object, 'spec', 'template', 'spec', 'nodeSelector'))),
     AGE,
     ...WORKLOAD,
+  ],
+  'horizontalpodautoscalers.autoscaling': [
+    NAME,
+    text('Reference', (scaler) => {
+      const { kind, name } = objectAt(scaler, 'spec', 'scaleTargetRef') ?? {};
+      return `${String(kind)}/${String(name)}`;
+    }),
+    text('Targets', scalerTargets),
+    text('MinPods', (scaler) => String(at(scaler, 'spec', 'minReplicas') ?? '<unset>')),
+    text('MaxPods', (scaler) => numberAt(scaler, 'spec', 'maxReplicas') ?? 0),
+    text('Replicas', (scaler) => numberAt(scaler, 'status', 'currentReplicas') ?? 0),
+    AGE,
   ],
   'jobs.batch': [
     NAME,
@@ -254,6 +300,23 @@ export const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
     text('Ports', (object) => (objectsAt(object, 'spec', 'tls').length > 0 ? '80, 443' : '80')),
     AGE,
   ],
+  'ingressclasses.networking.k8s.io': [
+    NAME,
+    string('Controller', 'spec', 'controller'),
+    text('Parameters', (ingressClass) => {
+      const { kind, apiGroup, name } = objectAt(ingressClass, 'spec', 'parameters') ?? {};
+      if (kind === undefined) return NONE;
+      return `${String(kind)}${typeof apiGroup === 'string' ? `.${apiGroup}` : ''}/${String(name)}`;
+    }),
+    AGE,
+  ],
+  'priorityclasses.scheduling.k8s.io': [
+    NAME,
+    count('Value', 'value'),
+    { name: 'Global-Default', type: 'boolean', cell: (object) => object.globalDefault === true },
+    AGE,
+    string('PreemptionPolicy', 'preemptionPolicy'),
+  ],
   'poddisruptionbudgets.policy': [
     NAME,
     text('Min Available', (object) => String(at(object, 'spec', 'minAvailable') ?? 'N/A')),
@@ -267,8 +330,8 @@ export const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
     text('Pod-Selector', (policy) => selectorText(objectAt(policy, 'spec', 'podSelector')) || NONE),
     AGE,
   ],
-  'rolebindings.rbac.authorization.k8s.io': [NAME, text('Role', roleOf), AGE],
-  'clusterrolebindings.rbac.authorization.k8s.io': [NAME, text('Role', roleOf), AGE],
+  'rolebindings.rbac.authorization.k8s.io': BINDING,
+  'clusterrolebindings.rbac.authorization.k8s.io': BINDING,
   'controllerrevisions.apps': [
     NAME,
     text('Controller', (revision) => {

@@ -1,4 +1,5 @@
 /** Tables: what `kubectl get` shows of each kind. */
+import { stringAt } from './json.js';
 import type { JsonObject } from './json.js';
 import type { ApiResource } from './resources.js';
 import type { Stored } from './storage.js';
@@ -17,26 +18,36 @@ const GENERIC: readonly Column[] = [
   },
 ];
 
-const columnsOf = (resource: ApiResource): readonly Column[] => COLUMNS[resource.groupResource] ?? GENERIC;
+const columnsOf = (resource: ApiResource): readonly Column[] =>
+  resource.custom?.columns ?? COLUMNS[resource.groupResource] ?? GENERIC;
 
-const definitions = new Map<ApiResource, string>();
+const definitions = new WeakMap<ApiResource, string>();
 
 /** The column definitions of a kind, as JSON. */
 export function columnsJson(resource: ApiResource): string {
   let json = definitions.get(resource);
   if (json === undefined) {
     json = JSON.stringify(
-      columnsOf(resource).map(({ name, type = 'string', format = '', priority = 0 }) => ({
+      columnsOf(resource).map(({ name, type = 'string', format = '', priority = 0, description = '' }) => ({
         name,
         type,
         format,
-        description: '',
+        description,
         priority,
       })),
     );
     definitions.set(resource, json);
   }
   return json;
+}
+
+/** What a row says beside its cells: pods that are over say so. */
+function rowConditions(resource: ApiResource, object: JsonObject): JsonObject[] | undefined {
+  if (resource.groupResource !== 'pods') return undefined;
+  const phase = stringAt(object, 'status', 'phase');
+  if (phase !== 'Succeeded' && phase !== 'Failed') return undefined;
+  const message = phase === 'Succeeded' ? 'The pod has completed successfully.' : 'The pod failed.';
+  return [{ type: 'Completed', status: 'True', reason: phase, message }];
 }
 
 /** One row, as JSON. */
@@ -49,5 +60,6 @@ export function tableRow(resource: ApiResource, stored: Stored, include: Include
       : include === 'Object'
         ? object
         : { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata };
-  return JSON.stringify({ cells, ...(shown !== undefined && { object: shown }) });
+  const conditions = rowConditions(resource, object);
+  return JSON.stringify({ cells, ...(conditions !== undefined && { conditions }), object: shown ?? null });
 }

@@ -20,10 +20,11 @@ export interface WatchDeps {
 
 export interface WatchRequest {
   readonly namespace: string | undefined;
-  /** Only this object. */
-  readonly name?: string | undefined;
   readonly query: ListQuery;
 }
+
+/** How long before the end of a watch a last bookmark is sent. */
+const BEFORE_END_MS = 2_000;
 
 /** Bytes that may wait for a slow reader, beyond what its watch began with, before the watch is cut. */
 const MAX_BACKLOG = 8 * 1024 * 1024;
@@ -34,13 +35,16 @@ const MAX_BACKLOG = 8 * 1024 * 1024;
  */
 export function watch(deps: WatchDeps, request: WatchRequest, response: ServerResponse): () => void {
   const { clock, storage, shape, bookmarkMs = 10_000 } = deps;
-  const { namespace, name, query } = request;
+  const { namespace, query } = request;
   const { resource } = storage;
-  const { matches } = select(resource, namespace, query, name);
+  const { matches } = select(resource, namespace, query);
   const from = query.resourceVersion === '' ? 0 : Number(query.resourceVersion);
   if (from > clock.current) throw tooLargeVersion(from, clock.current);
-  const wantsState = from === 0 || query.sendInitialEvents;
-  const missed = wantsState ? [] : storage.since(from);
+  const wantsState = query.sendInitialEvents ?? from === 0;
+  const missed = wantsState || from === 0 ? [] : storage.since(from);
+  // A watch from 0 is marked where its state ends, like one that asked for it.
+  const marksState =
+    query.allowWatchBookmarks && wantsState && (query.sendInitialEvents ?? query.resourceVersion === '0');
 
   response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' });
   response.flushHeaders();
@@ -70,6 +74,7 @@ export function watch(deps: WatchDeps, request: WatchRequest, response: ServerRe
   };
 
   const stops: (() => void)[] = [];
+  const seconds = Math.max(0, query.timeoutSeconds ?? 0);
   const end = (): void => {
     if (!open) return;
     open = false;
@@ -86,12 +91,16 @@ export function watch(deps: WatchDeps, request: WatchRequest, response: ServerRe
   for (const change of missed) deliver(change);
   mayWait = response.writableLength + MAX_BACKLOG;
   stops.push(storage.subscribe(deliver));
-  if (query.sendInitialEvents) bookmark({ 'k8s.io/initial-events-end': 'true' });
+  if (marksState) bookmark({ 'k8s.io/initial-events-end': 'true' });
   if (query.allowWatchBookmarks) {
     const timer = setInterval(bookmark, bookmarkMs);
-    stops.push(() => clearInterval(timer));
+    const last = setTimeout(bookmark, Math.max(0, seconds * 1_000 - BEFORE_END_MS));
+    stops.push(
+      () => clearInterval(timer),
+      () => clearTimeout(last),
+    );
+    if (seconds * 1_000 <= BEFORE_END_MS) clearTimeout(last);
   }
-  const seconds = query.timeoutSeconds ?? 0;
   const timeout = setTimeout(end, (seconds > 0 ? seconds : 1_800 + Math.random() * 1_800) * 1_000);
   stops.push(() => clearTimeout(timeout));
   response.once('close', end);

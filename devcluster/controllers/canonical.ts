@@ -12,6 +12,10 @@ export const sameJson = (a: unknown, b: unknown): boolean => canonical(a) === ca
 /** Letters and digits that spell no word, as generated names use them. */
 const SAFE = 'bcdfghjklmnpqrstvwxz2456789';
 
+/** The text with each character made a safe one. */
+export const safeText = (text: string): string =>
+  [...text].map((character) => SAFE[character.charCodeAt(0) % SAFE.length]).join('');
+
 /** FNV-1a of the text, 32 bits, unsigned. */
 export const hash32 = (text: string): number => {
   let hash = 0x811c9dc5;
@@ -22,5 +26,4 @@ export const hash32 = (text: string): number => {
 };
 
 /** The hash of a text, fit for a name or a label value. */
-export const safeHash = (text: string): string =>
-  [...String(hash32(text))].map((digit) => SAFE[Number(digit) * 2]).join('');
+export const safeHash = (text: string): string => safeText(String(hash32(text)));

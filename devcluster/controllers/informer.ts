@@ -12,6 +12,8 @@ export interface Informer<T extends KubeObject> {
   /** Keeps an index; answers the objects under one of its keys. */
   index(keysOf: (object: T) => readonly string[]): (key: string) => readonly T[];
   stop(): Promise<void>;
+  /** Stops because the kind is gone, and tells that its objects are. */
+  drain(): Promise<void>;
 }
 
 export interface InformerOptions<T extends KubeObject> {
@@ -23,10 +25,8 @@ export interface InformerOptions<T extends KubeObject> {
 
 export const startInformer = <T extends KubeObject>(options: InformerOptions<T>): Informer<T> => {
   const handlers: ((change: Change<T>) => void)[] = [];
-  const reflector = startReflector<T>({
-    ...options,
-    onChange: (change) => handlers.forEach((handler) => handler(change)),
-  });
+  const tell = (change: Change<T>): void => handlers.forEach((handler) => handler(change));
+  const reflector = startReflector<T>({ ...options, onChange: tell });
   return {
     resource: options.resource,
     store: reflector.store,
@@ -53,6 +53,10 @@ export const startInformer = <T extends KubeObject>(options: InformerOptions<T>)
       return (key) => [...(byKey.get(key)?.values() ?? [])];
     },
     stop: () => reflector.stop(),
+    drain: async () => {
+      await reflector.stop();
+      for (const object of reflector.store.values()) tell({ type: 'deleted', object });
+    },
   };
 };
 
@@ -63,3 +67,6 @@ export const ownerKeys = (object: KubeObject): string[] => {
   const owner = controllerOf(object);
   return [owner === undefined ? orphansOf(object.metadata?.namespace) : ownedBy(owner.uid)];
 };
+
+/** Index keys by which the objects of a namespace are found. */
+export const byNamespace = ({ metadata }: KubeObject): string[] => [metadata?.namespace ?? ''];

@@ -24,6 +24,10 @@ export const controllerOf = (object: KubeObject): OwnerReference | undefined =>
 export const apiVersionOf = (resource: Resource): string =>
   resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;
 
+/** The group in an apiVersion; '' for the core group. */
+export const groupOf = (apiVersion: string): string =>
+  apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
+
 export const ownerReferenceTo = (resource: Resource, owner: KubeObject): OwnerReference => ({
   apiVersion: apiVersionOf(resource),
   kind: resource.kind,
@@ -56,6 +60,10 @@ export const isTerminal = (pod: Pod): boolean =>
 /** Neither ended nor on its way out. */
 export const isActive = (pod: Pod): boolean =>
   !isTerminal(pod) && pod.metadata?.deletionTimestamp === undefined;
+
+/** On its way out and not ended yet. */
+export const isTerminating = (pod: Pod): boolean =>
+  !isTerminal(pod) && pod.metadata?.deletionTimestamp !== undefined;
 
 export const isReady = (pod: Pod): boolean =>
   findCondition(pod.status?.conditions, 'Ready')?.status === 'True';

@@ -14,18 +14,32 @@ export interface ControllerQueueOptions {
   name: string;
   log?: KubeLog | undefined;
   concurrency?: number;
+  /** Nothing is begun before; may stay open for ever. */
+  after?: Promise<unknown>;
   reconcile(key: string, signal: AbortSignal): Promise<void | { requeueAfterMs: number }>;
 }
+
+const once = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 
 /** Retries soon, as nearly every failure is a copy that lags behind. */
 export const startQueue = ({
   name,
   log,
   concurrency,
+  after,
   reconcile,
-}: ControllerQueueOptions): WorkQueue<string> =>
-  createWorkQueue<string>({
-    reconcile,
+}: ControllerQueueOptions): WorkQueue<string> => {
+  let isOpen = after === undefined;
+  const opened = after?.then(() => void (isOpen = true));
+  return createWorkQueue<string>({
+    reconcile: async (key, signal) => {
+      if (!isOpen) await Promise.race([opened, once(signal)]);
+      return signal.aborted ? undefined : reconcile(key, signal);
+    },
     concurrency,
     backoff: { baseMs: 10, maxMs: 30_000 },
     onError: (key, err, retryInMs) => {
@@ -34,3 +48,4 @@ export const startQueue = ({
       else log?.warn({ controller: name, key, err, retryInMs }, 'a reconcile failed and is tried again');
     },
   });
+};

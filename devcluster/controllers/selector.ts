@@ -34,3 +34,9 @@ export const selects = (selector: LabelSelector | undefined, labels: Labels | un
   if (Object.keys(matchLabels ?? {}).length + (matchExpressions?.length ?? 0) === 0) return false;
   return hasLabels(labels ?? {}, matchLabels) && meets(labels ?? {}, matchExpressions);
 };
+
+/** The same for selectors that may want everything: an empty one selects all labels, an absent one none. */
+export const selectsAny = (selector: LabelSelector | undefined, labels: Labels | undefined): boolean =>
+  selector !== undefined &&
+  hasLabels(labels ?? {}, selector.matchLabels) &&
+  meets(labels ?? {}, selector.matchExpressions);

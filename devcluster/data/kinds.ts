@@ -1,5 +1,17 @@
 /** The kinds that the embedded API serves: what the OpenAPI document does not say about them, as data. */
 
+export type Subresource =
+  | 'status'
+  | 'scale'
+  | 'log'
+  | 'attach'
+  | 'exec'
+  | 'portforward'
+  | 'binding'
+  | 'eviction'
+  | 'finalize'
+  | 'token';
+
 export interface KindRow {
   readonly group: string;
   readonly version: string;
@@ -10,7 +22,7 @@ export interface KindRow {
   readonly shortNames?: readonly string[];
   readonly categories?: readonly string[];
   /** Subresources that change or show the object in another way. */
-  readonly subresources?: readonly ('status' | 'scale' | 'log' | 'binding' | 'eviction' | 'finalize')[];
+  readonly subresources?: readonly Subresource[];
   /** Which rule names of this kind keep; see names.ts. Default subdomain. */
   readonly nameRule?: 'subdomain' | 'label' | 'label1035' | 'path';
   /** Field selectors beside metadata.name and metadata.namespace. */
@@ -19,6 +31,8 @@ export interface KindRow {
   readonly versionedUpdates?: boolean;
   /** A PUT creates an object that is not there. */
   readonly createOnUpdate?: boolean;
+  /** False where a collection cannot be deleted at once. */
+  readonly deleteCollection?: boolean;
   /** A deletion answers the deleted object instead of a Status. */
   readonly returnsDeleted?: boolean;
   /** Kinds without a spec/status split have no generation. */
@@ -62,6 +76,7 @@ export const KINDS: readonly KindRow[] = [
   }),
   kind('v1', 'namespaces', 'Namespace', {
     returnsDeleted: true,
+    deleteCollection: false,
     ...CLUSTER,
     shortNames: ['ns'],
     subresources: ['status', 'finalize'],
@@ -89,7 +104,7 @@ export const KINDS: readonly KindRow[] = [
     returnsDeleted: true,
     ...ALL,
     shortNames: ['po'],
-    subresources: ['status', 'log', 'binding', 'eviction'],
+    subresources: ['status', 'log', 'attach', 'exec', 'portforward', 'binding', 'eviction'],
     fieldLabels: [
       'spec.nodeName',
       'spec.restartPolicy',
@@ -103,7 +118,11 @@ export const KINDS: readonly KindRow[] = [
     generation: true,
   }),
   kind('v1', 'secrets', 'Secret', { fieldLabels: ['type'] }),
-  kind('v1', 'serviceaccounts', 'ServiceAccount', { returnsDeleted: true, shortNames: ['sa'] }),
+  kind('v1', 'serviceaccounts', 'ServiceAccount', {
+    returnsDeleted: true,
+    shortNames: ['sa'],
+    subresources: ['token'],
+  }),
   kind('v1', 'services', 'Service', {
     returnsDeleted: true,
     ...ALL,
@@ -111,6 +130,14 @@ export const KINDS: readonly KindRow[] = [
     subresources: STATUS,
     nameRule: 'label1035',
     fieldLabels: ['spec.clusterIP', 'spec.type'],
+  }),
+  kind('apiextensions.k8s.io/v1', 'customresourcedefinitions', 'CustomResourceDefinition', {
+    returnsDeleted: true,
+    ...CLUSTER,
+    categories: ['api-extensions'],
+    shortNames: ['crd', 'crds'],
+    subresources: STATUS,
+    generation: true,
   }),
   kind('apps/v1', 'controllerrevisions', 'ControllerRevision'),
   kind('apps/v1', 'daemonsets', 'DaemonSet', {
@@ -157,6 +184,7 @@ export const KINDS: readonly KindRow[] = [
   }),
   kind('coordination.k8s.io/v1', 'leases', 'Lease', { versionedUpdates: true, createOnUpdate: true }),
   kind('discovery.k8s.io/v1', 'endpointslices', 'EndpointSlice', { generation: true }),
+  kind('networking.k8s.io/v1', 'ingressclasses', 'IngressClass', { ...CLUSTER, generation: true }),
   kind('networking.k8s.io/v1', 'ingresses', 'Ingress', {
     shortNames: ['ing'],
     subresources: STATUS,
@@ -187,6 +215,11 @@ export const KINDS: readonly KindRow[] = [
     createOnUpdate: true,
   }),
   kind('rbac.authorization.k8s.io/v1', 'roles', 'Role', { nameRule: 'path', createOnUpdate: true }),
+  kind('scheduling.k8s.io/v1', 'priorityclasses', 'PriorityClass', {
+    ...CLUSTER,
+    shortNames: ['pc'],
+    generation: true,
+  }),
   kind('storage.k8s.io/v1', 'storageclasses', 'StorageClass', {
     returnsDeleted: true,
     ...CLUSTER,

@@ -1,4 +1,8 @@
-/** Loopback addresses for pods: each is given to one pod at a time. */
+/**
+ * Loopback addresses for pods: each is given to one pod at a time. They begin anywhere, as other clusters of this machine
+ * take theirs from the same range.
+ */
+import { randomInt } from 'node:crypto';
 
 export interface Addresses {
   take(): string;
@@ -13,7 +17,7 @@ const text = (address: number): string => [24, 16, 8, 0].map((shift) => (address
 
 export const createAddresses = (): Addresses => {
   const taken = new Set<string>();
-  let next = 0;
+  let next = randomInt(COUNT);
   return {
     take: () => {
       if (taken.size >= COUNT / 2)

@@ -1,64 +1,14 @@
 /**
- * One pretended container as a machine of states: a pure function from its state and the time to its next state, and
- * the events that the step is told by. Times are milliseconds.
+ * One container as a machine of states: a pure function from its state, the time and what is seen of its process to its
+ * next state, and the events that the step is told by. A container that pretends has no process; its life is computed
+ * from the clock. Times are milliseconds.
  */
-import type { Container } from '../../kube/index.js';
 import type { EventInit } from '../controllers/events.js';
+import type { ContainerContext, ContainerState, Phase, Run, Step, Stop } from './container-state.js';
 import { imageOf, pullPolicyOf } from './images.js';
-import type { Exit } from './behaviour.js';
 
-/** One life of a container. */
-export interface Run {
-  readonly id: string;
-  readonly startedAt: number;
-  readonly image: string;
-  readonly exit: Exit | undefined;
-  readonly endedAt?: number;
-  readonly exitCode?: number;
-}
-
-export type Phase =
-  /** The image is being pulled, or was, and the container is made at `until`. */
-  | { is: 'creating'; until: number; image: string; pulling: boolean }
-  /** Something is missing: looked at again at `until`, or only when the pod or what it needs changes. */
-  | { is: 'blocked'; reason: string; message: string; until?: number; image: string; attempts: number }
-  | { is: 'running'; run: Run }
-  /** Ended; started anew at `until` where that is set. */
-  | { is: 'ended'; run: Run; until?: number; backoff?: number };
-
-export interface ContainerState {
-  readonly phase: Phase;
-  readonly restarts: number;
-  /** The life before the one of the phase. */
-  readonly last?: Run | undefined;
-  /** Milliseconds that the next failure will wait; 0 before the first. */
-  readonly backoffMs: number;
-}
-
-export interface ContainerContext {
-  container: Container;
-  now: number;
-  /** How long it takes to have the image and make the container. */
-  creationMs: number;
-  exit: Exit | undefined;
-  /** Whether a run that ended with this code is followed by another. */
-  restarts(exitCode: number): boolean;
-  /** Whether the node has the image already. */
-  hasImage(image: string): boolean;
-  /** What the environment lacks. */
-  environmentProblem(): string | undefined;
-  newId(): string;
-  /** `name_namespace(uid)`, as messages call the pod. */
-  podName: string;
-}
-
-export interface Step {
-  state: ContainerState;
-  events: EventInit[];
-}
-
-const FIRST_BACKOFF_MS = 10_000;
-const LARGEST_BACKOFF_MS = 300_000;
+/** First and longest wait between restarts and between pulls. */
+export const BACKOFF_MS = [10_000, 300_000] as const;
 /** A run that lasted so long is no part of a crash loop. */
 const SETTLED_MS = 600_000;
 /** For how long ErrImagePull shows before it is called ImagePullBackOff. */
@@ -66,12 +16,19 @@ const PULL_ERROR_MS = 1_000;
 /** Between the end of a run and the next that need not wait. */
 const RESTART_MS = 250;
 
-const doubled = (ms: number): number => Math.min(Math.max(ms * 2, FIRST_BACKOFF_MS), LARGEST_BACKOFF_MS);
+/** For how long a container waits whose folder cannot be made. */
+const UNPREPARED_MS = 5_000;
+
+const doubled = (ms: number, [first, longest]: readonly [number, number]): number =>
+  Math.min(Math.max(ms * 2, first), longest);
 const pullBackoff = (attempts: number): number =>
-  Math.min(FIRST_BACKOFF_MS * 2 ** (attempts - 1), LARGEST_BACKOFF_MS);
+  Math.min(BACKOFF_MS[0] * 2 ** (attempts - 1), BACKOFF_MS[1]);
 
 const normal = (reason: string, message: string): EventInit => ({ type: 'Normal', reason, message });
 const warning = (reason: string, message: string): EventInit => ({ type: 'Warning', reason, message });
+
+const CREATED = normal('Created', 'Container created');
+const STARTED = normal('Started', 'Container started');
 
 /** Begins to have the image, or says why that is hopeless. */
 const prepare = (
@@ -133,14 +90,49 @@ const start = (context: ContainerContext, state: ContainerState, events: EventIn
     };
   }
   const run: Run = { id: context.newId(), startedAt: now, image, exit };
-  return {
-    state: { ...state, phase: { is: 'running', run } },
-    events: [
-      ...events,
-      normal('Created', `Created container: ${container.name}`),
-      normal('Started', `Started container ${container.name}`),
-    ],
-  };
+  return context.real
+    ? { state: { ...state, phase: { is: 'starting', run: { ...run, real: true } } }, events }
+    : { state: { ...state, phase: { is: 'running', run } }, events: [...events, CREATED, STARTED] };
+};
+
+/** What came of the start of a process. */
+const started = (context: ContainerContext, state: ContainerState, run: Run): Step | undefined => {
+  const { now, container } = context;
+  const seen = context.observe(run.id);
+  switch (seen?.is) {
+    case undefined:
+    case 'starting':
+      return undefined;
+    case 'unprepared': {
+      const { message } = seen;
+      const reason = 'CreateContainerConfigError';
+      const until = now + UNPREPARED_MS;
+      const phase: Phase = {
+        is: 'blocked',
+        reason,
+        message,
+        image: container.image ?? '',
+        attempts: 0,
+        until,
+      };
+      return { state: { ...state, phase }, events: [warning('Failed', `Error: ${message}`)] };
+    }
+    case 'failed': {
+      const { message } = seen;
+      const failed = end(
+        context,
+        state,
+        { ...run, reason: 'StartError', message },
+        { exitCode: 128, endedAt: now },
+      );
+      return { ...failed, events: [CREATED, warning('Failed', `Error: ${message}`), ...failed.events] };
+    }
+    case 'running':
+    case 'ended': {
+      const begun: Run = { ...run, startedAt: seen.startedAt };
+      return { state: { ...state, phase: { is: 'running', run: begun } }, events: [CREATED, STARTED] };
+    }
+  }
 };
 
 type Creating = Phase & { is: 'creating' };
@@ -153,8 +145,8 @@ const create = (
   const image = imageOf(name);
   if (image.is === 'absent') return pullFailed(context, state, image.message, 1);
   const message = pulling
-    ? `Successfully pulled image "${name}" in ${context.creationMs}ms`
-    : `Container image "${name}" already present on machine`;
+    ? `Successfully pulled image "${name}" in ${context.creationMs}ms (${context.creationMs}ms including waiting). Image size: 0 bytes.`
+    : `Container image "${name}" already present on machine and can be accessed by the pod`;
   return start(context, state, [normal('Pulled', message)]);
 };
 
@@ -165,10 +157,10 @@ const unblock = (
 ): Step | undefined => {
   const { container, now } = context;
   if (container.image !== phase.image) return prepare(context, state, context.creationMs);
-  if (phase.reason === 'CreateContainerConfigError') {
+  if (phase.reason === 'CreateContainerConfigError' && phase.until === undefined)
     return context.environmentProblem() === phase.message ? undefined : start(context, state, []);
-  }
   if (phase.until === undefined || now < phase.until) return undefined;
+  if (phase.reason === 'CreateContainerConfigError') return start(context, state, []);
   if (phase.reason === 'ErrImagePull') {
     const until = now + pullBackoff(phase.attempts);
     const message = `Back-off pulling image "${phase.image}": ErrImagePull: ${phase.message}`;
@@ -186,10 +178,16 @@ const unblock = (
 };
 
 /** A run has ended: for good, or with another to follow, at once the first time and after a growing wait then. */
-const end = (context: ContainerContext, state: ContainerState, ran: Run, exitCode: number): Step => {
+const end = (
+  context: ContainerContext,
+  state: ContainerState,
+  ran: Run,
+  ended: { exitCode: number; endedAt: number },
+): Step => {
   const { container, now, podName } = context;
-  const run: Run = { ...ran, endedAt: now, exitCode };
-  if (!context.restarts(exitCode)) return { state: { ...state, phase: { is: 'ended', run } }, events: [] };
+  const run: Run = { ...ran, ...ended };
+  if (context.stopsAt !== undefined || !context.restarts(run.exitCode ?? 0))
+    return { state: { ...state, phase: { is: 'ended', run } }, events: [] };
   const waits = now - run.startedAt >= SETTLED_MS ? 0 : state.backoffMs;
   const phase: Phase = {
     is: 'ended',
@@ -199,36 +197,70 @@ const end = (context: ContainerContext, state: ContainerState, ran: Run, exitCod
   };
   const message = `Back-off restarting failed container ${container.name} in pod ${podName}`;
   return {
-    state: { ...state, phase, backoffMs: doubled(waits) },
+    state: { ...state, phase, backoffMs: doubled(waits, context.backoffMillis) },
     events: waits > 0 ? [warning('BackOff', message)] : [],
   };
 };
 
 /** The image of a pod that runs may be changed, and its container starts anew then. */
-const replace = (context: ContainerContext, { restarts }: ContainerState, run: Run): Step => {
-  const last: Run = { ...run, endedAt: context.now, exitCode: 0 };
-  const next = prepare(context, { restarts: restarts + 1, last, backoffMs: 0 }, context.creationMs);
-  const message = `Container ${context.container.name} definition changed, will be restarted`;
-  return { ...next, events: [normal('Killing', message), ...next.events] };
+const replace = (context: ContainerContext, { restarts }: ContainerState, last: Run): Step =>
+  prepare(context, { restarts: restarts + 1, last, backoffMs: 0 }, context.creationMs);
+
+const stop = (state: ContainerState, run: Run, stops: Stop, message: string): Step => ({
+  state: { ...state, phase: { is: 'running', run, stops } },
+  events: [normal('Killing', message)],
+});
+
+const run = (
+  context: ContainerContext,
+  state: ContainerState,
+  { run, stops }: Phase & { is: 'running' },
+): Step | undefined => {
+  const { container, now, stopsAt } = context;
+  const { exit, startedAt, image, real = false } = run;
+  const seen = real ? context.observe(run.id) : undefined;
+  const over = (exitCode: number, endedAt: number, message?: string): Step => {
+    const ended = { ...run, exitCode, endedAt, ...(message === undefined ? {} : { message }) };
+    return stops?.why === 'replaced' && stopsAt === undefined
+      ? replace(context, state, ended)
+      : end(context, state, ended, { exitCode, endedAt });
+  };
+  if (seen?.is === 'ended') return over(seen.exitCode, seen.endedAt, seen.message);
+  if (!real && exit !== undefined && now >= startedAt + exit.afterMs) return over(exit.code, now);
+  if (!real && stops !== undefined && now >= stops.at) return over(0, now);
+  if (stopsAt !== undefined && stops?.why !== 'pod')
+    return stop(state, run, { why: 'pod', at: stopsAt }, `Stopping container ${container.name}`);
+  if (stops !== undefined) return undefined;
+  if (container.image !== image) {
+    const message = `Container ${container.name} definition changed, will be restarted`;
+    return stop(state, run, { why: 'replaced', at: now }, message);
+  }
+  if (seen?.is !== 'running' || seen.unhealthy === undefined) return undefined;
+  const { by, graceMs } = seen.unhealthy;
+  const message =
+    by === 'postStart'
+      ? 'FailedPostStartHook'
+      : `Container ${container.name} failed ${by} probe, will be restarted`;
+  return stop(state, run, { why: 'unhealthy', at: now, graceMs }, message);
 };
 
 /** The one transition that is due; undefined when none is. */
 const once = (context: ContainerContext, state: ContainerState): Step | undefined => {
   const { phase } = state;
-  const { now } = context;
+  const { now, stopsAt } = context;
+  if (phase.is === 'running') return run(context, state, phase);
+  if (phase.is === 'starting') return started(context, state, phase.run);
+  // Nothing is begun in a pod that goes.
+  if (stopsAt !== undefined)
+    return phase.is === 'ended' && phase.until !== undefined
+      ? { state: { ...state, phase: { is: 'ended', run: phase.run } }, events: [] }
+      : undefined;
   switch (phase.is) {
     case 'creating':
       if (context.container.image !== phase.image) return prepare(context, state, context.creationMs);
       return now < phase.until ? undefined : create(context, state, phase);
     case 'blocked':
       return unblock(context, state, phase);
-    case 'running': {
-      const { exit, startedAt, image } = phase.run;
-      if (context.container.image !== image) return replace(context, state, phase.run);
-      return exit === undefined || now < startedAt + exit.afterMs
-        ? undefined
-        : end(context, state, phase.run, exit.code);
-    }
     case 'ended': {
       if (phase.until === undefined || now < phase.until) return undefined;
       const { backoffMs, restarts } = state;
@@ -249,22 +281,4 @@ export const stepContainer = (context: ContainerContext, before: ContainerState 
     state = next.state;
     events = [...events, ...next.events];
   }
-};
-
-/** When the next transition is due by time alone. */
-export const dueAt = ({ phase }: ContainerState): number | undefined => {
-  if (phase.is !== 'running') return phase.until;
-  return phase.run.exit === undefined ? undefined : phase.run.startedAt + phase.run.exit.afterMs;
-};
-
-/** The life that a log shows, and the one before it. */
-export const runsOf = ({
-  phase,
-  last,
-}: ContainerState): { current: Run | undefined; previous: Run | undefined } => {
-  if (phase.is === 'running') return { current: phase.run, previous: last };
-  // While a container waits for its next life, its log and its last one are the same.
-  if (phase.is === 'ended')
-    return { current: phase.run, previous: phase.backoff === undefined ? last : phase.run };
-  return { current: last, previous: last };
 };

@@ -27,6 +27,15 @@ export const imageOf = (name: string): Image => {
   return { is: 'there' };
 };
 
+/** The last segment of our image's repository; registry, tag and digest do not matter. */
+const OUR_IMAGE = 'xi-k8s';
+
+/** Whether an image is that of our programs. */
+export const isOurs = (name: string): boolean => {
+  const last = name.replace(/@.*$/, '').split('/').at(-1) ?? '';
+  return last.replace(/:.*$/, '') === OUR_IMAGE;
+};
+
 const isLatest = (name: string): boolean =>
   !name.includes('@') && !/:[^/]+$/.test(name.replace(/:latest$/, ''));
 

@@ -1,90 +1,95 @@
 /**
- * The kubelet of the embedded cluster. It pretends: pods get addresses, conditions, restarts and logs as if their
- * containers ran, and nothing of any image is executed. Probes succeed after their initial delay.
+ * A kubelet of the embedded cluster. Containers of our own image are played by processes of this machine; all others
+ * pretend: they get addresses, conditions, restarts and logs as if they ran, and nothing of their image is executed.
  */
 import { randomBytes } from 'node:crypto';
-import { CONFIG_MAPS, PODS, SECRETS, keyOf } from '../../kube/index.js';
-import type { Kube, KubeLog, LogQuery, Pod } from '../../kube/index.js';
+import { PODS, keyOf } from '../../kube/index.js';
+import type { Container, Pod } from '../../kube/index.js';
+import type { PodRuntime } from '../api/pod-runtime.js';
 import { sameJson } from '../controllers/canonical.js';
 import { createEventRecorder } from '../controllers/events.js';
 import { startInformer } from '../controllers/informer.js';
 import { atOf, isTerminal, uidOf } from '../controllers/meta.js';
 import { startQueue } from '../controllers/queue.js';
-import { createAddresses } from './addresses.js';
-import { openLog } from './logs.js';
+import { removeTree } from './folders/tree.js';
+import { isOurs } from './images.js';
 import { registerNode } from './node.js';
-import { newPodState, stepPod } from './pod.js';
-import type { PodState, World } from './pod.js';
+import { createPodAccess } from './pod-access.js';
+import { isStopped, newPodState, stepPod } from './pod.js';
+import type { World } from './pod.js';
+import { createPodProcesses, podFolder } from './process/pod-processes.js';
+import { wake } from './runtime.js';
+import type { Runtime } from './runtime.js';
+import type { KubeletShared } from './shared.js';
 import { podStatus } from './status.js';
 
 export interface KubeletOptions {
-  kube: Kube;
-  log?: KubeLog | undefined;
+  shared: KubeletShared;
   nodeName: string;
   /** Least and most milliseconds that a pod takes to start. Default 300 to 800. */
   podStartMillis?: readonly [number, number] | undefined;
-  clock?: () => number;
+  /** First and longest wait between restarts. Default 10 s and 5 min. */
+  backoffMillis?: readonly [number, number] | undefined;
 }
 
-export interface Kubelet {
+export interface Kubelet extends PodRuntime {
   /** Resolves when the node is registered and all that it needs has been seen. */
   readonly synced: Promise<void>;
+  /** Ends all processes. */
   stop(): Promise<void>;
-  /**
-   * A container's log. Throws an ApiError (400) where there is none; ends when the container has, when its pod is
-   * deleted, or at the signal.
-   */
-  logs(namespace: string, podName: string, query: LogQuery, signal: AbortSignal): AsyncIterable<Uint8Array>;
-}
-
-/** What the kubelet knows of one pod of its own. */
-export interface Runtime {
-  pod: Pod;
-  state: PodState;
-  /** The version that the last status was written over, and what came of it: a copy may lag behind. */
-  written?: { over: string | undefined; pod: Pod };
-  /** When the containers are stopped; set once the pod is being deleted. */
-  stopAt?: number;
-  /** Called when a run may have ended. */
-  readonly wakers: Set<() => void>;
 }
 
 /** How long pretended containers take to stop. */
 const STOP_MS = 50;
+/** How long processes have when their pod is gone without a word, or the cluster ends. */
+const LAST_GRACE_MS = 3_000;
+/** When a pod is looked at again whose volumes cannot be mounted. */
+const MOUNT_RETRY_MS = 2_000;
 
 export const startKubelet = (options: KubeletOptions): Kubelet => {
-  const { kube, log, nodeName, podStartMillis = [300, 800], clock = Date.now } = options;
+  const { shared, nodeName, podStartMillis = [300, 800], backoffMillis } = options;
+  const { kube, log, clock, configs, configMaps, secrets, addresses, folder } = shared;
   const pods = startInformer<Pod>({ kube, resource: PODS, fieldSelector: `spec.nodeName=${nodeName}`, log });
-  const configMaps = startInformer({ kube, resource: CONFIG_MAPS, log });
-  const secrets = startInformer({ kube, resource: SECRETS, log });
-  const informers = [pods, configMaps, secrets];
   const events = createEventRecorder({ kube, log, component: 'kubelet', host: nodeName, clock });
-  const addresses = createAddresses();
   const images = new Set<string>();
   const runtimes = new Map<string, Runtime>();
+  const leaving = new Set<Promise<void>>();
   const stopping = new AbortController();
 
-  const world = (): World => ({
+  const isReal =
+    (runtime: Runtime) =>
+    ({ image = '' }: Container): boolean =>
+      runtime.processes !== undefined && isOurs(image);
+
+  const worldOf = (runtime: Runtime, volumeProblems: readonly string[] | undefined): World => ({
     now: clock(),
     startMillis: podStartMillis,
+    backoffMillis,
     hasImage: (image) => images.has(image),
     newId: () => randomBytes(32).toString('hex'),
-    configs: {
-      configMap: (namespace, name) => configMaps.store.get(`${namespace}/${name}`),
-      secret: (namespace, name) => secrets.store.get(`${namespace}/${name}`),
-    },
+    configs,
+    stopsAt: runtime.stopsAt,
+    volumeProblems,
+    isReal: isReal(runtime),
+    observe: runtime.processes?.observe,
   });
 
-  const wake = ({ wakers }: Runtime): void => {
-    for (const waker of [...wakers]) waker();
+  /** Ends what is left of a pod; its address is free after that. */
+  const clear = async ({ pod, state, processes, hasFolder }: Runtime): Promise<void> => {
+    await processes?.close(LAST_GRACE_MS);
+    if (hasFolder === true) await removeTree(podFolder(folder, pod));
+    addresses.give(state.ip);
   };
 
   const forget = (key: string): void => {
     const runtime = runtimes.get(key);
     if (runtime === undefined) return;
     runtimes.delete(key);
-    addresses.give(runtime.state.ip);
     wake(runtime);
+    const cleared = clear(runtime)
+      .catch((err: unknown) => log?.warn({ err, pod: key }, 'a pod was not cleared away'))
+      .finally(() => leaving.delete(cleared));
+    leaving.add(cleared);
   };
 
   const runtimeOf = (key: string, pod: Pod): Runtime => {
@@ -99,38 +104,32 @@ export const startKubelet = (options: KubeletOptions): Kubelet => {
     return runtime;
   };
 
-  const terminate = async (
-    runtime: Runtime,
-    pod: Pod,
-    signal: AbortSignal,
-  ): Promise<void | { requeueAfterMs: number }> => {
-    const now = clock();
-    if (runtime.stopAt === undefined) {
-      runtime.stopAt = now + STOP_MS;
-      for (const [name, { phase }] of runtime.state.containers) {
-        if (phase.is !== 'running') continue;
-        const isInit = pod.spec?.initContainers?.some((container) => container.name === name) ?? false;
-        const fieldPath = `spec.${isInit ? 'initContainers' : 'containers'}{${name}}`;
-        events.record(PODS, pod, {
-          type: 'Normal',
-          reason: 'Killing',
-          message: `Stopping container ${name}`,
-          fieldPath,
-        });
-      }
-    }
-    if (now < runtime.stopAt) return { requeueAfterMs: runtime.stopAt - now };
-    // With finalizers the pod stays for a while; asked for once, it goes when the last of them does.
-    if (pod.metadata?.deletionGracePeriodSeconds === 0) return;
-    const preconditions = { uid: uidOf(pod) };
-    await kube.delete(PODS, atOf(pod), { signal, preconditions, gracePeriodSeconds: 0 });
+  /** Gives a pod with containers of our image what plays them, where that can be. */
+  const equip = async (key: string, runtime: Runtime): Promise<void> => {
+    const { pod, state, processes, pretends } = runtime;
+    if (processes !== undefined || pretends !== undefined) return;
+    const all = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
+    if (!all.some(({ image = '' }) => isOurs(image))) return;
+    const why = await shared.whyNot();
+    const { program } = shared;
+    if (why !== undefined || program === undefined) runtime.pretends = why ?? '';
+    else
+      runtime.processes = createPodProcesses(pod, {
+        ...{ ...shared, program, ip: state.ip },
+        isReal: isReal(runtime),
+        onEvent: (event) => events.record(PODS, runtime.pod, event),
+        onChange: () => queue.add(key),
+        onOutput: () => wake(runtime),
+      });
   };
 
   const writeStatus = async (runtime: Runtime, seen: Pod, signal: AbortSignal): Promise<void> => {
-    const { written, state } = runtime;
+    const { written, state, processes } = runtime;
     const version = seen.metadata?.resourceVersion;
-    const pod = written !== undefined && written.over === version ? written.pod : seen;
-    const status = podStatus(pod, state, clock());
+    const lags = written !== undefined && written.over === version;
+    if (!lags) delete runtime.written;
+    const pod = lags ? written.pod : seen;
+    const status = podStatus(pod, state, { now: clock(), observe: processes?.observe });
     if (sameJson(status, pod.status ?? {})) return;
     const { uid, resourceVersion } = pod.metadata ?? {};
     const body = { metadata: { uid, resourceVersion }, status };
@@ -143,6 +142,14 @@ export const startKubelet = (options: KubeletOptions): Kubelet => {
     runtime.written = { over: version, pod: answer };
   };
 
+  /** Lets a pod go whose containers have stopped. */
+  const release = async (pod: Pod, signal: AbortSignal): Promise<void> => {
+    // With finalizers the pod stays for a while; asked for once, it goes when the last of them does.
+    if (pod.metadata?.deletionGracePeriodSeconds === 0) return;
+    const preconditions = { uid: uidOf(pod) };
+    await kube.delete(PODS, atOf(pod), { signal, preconditions, gracePeriodSeconds: 0 });
+  };
+
   const queue = startQueue({
     name: 'kubelet',
     log,
@@ -150,28 +157,35 @@ export const startKubelet = (options: KubeletOptions): Kubelet => {
     reconcile: async (key, signal) => {
       const pod = pods.store.get(key);
       if (pod === undefined) return forget(key);
-      const known = runtimes.get(key);
-      if (known === undefined && isTerminal(pod) && pod.metadata?.deletionTimestamp === undefined) return;
+      const isLeaving = pod.metadata?.deletionTimestamp !== undefined;
+      if (!runtimes.has(key) && isTerminal(pod) && !isLeaving) return;
       const runtime = runtimeOf(key, pod);
-      if (pod.metadata?.deletionTimestamp !== undefined) return terminate(runtime, pod, signal);
-      const { state, events: told, dueAt } = stepPod(pod, runtime.state, world());
+      if (isLeaving) runtime.stopsAt ??= clock() + STOP_MS;
+      else await equip(key, runtime);
+      const { processes } = runtime;
+      const problems = isLeaving ? undefined : await processes?.sync(pod);
+      const { state, events: told, dueAt } = stepPod(pod, runtime.state, worldOf(runtime, problems));
       runtime.state = state;
       for (const event of told) events.record(PODS, pod, event);
       for (const { phase } of state.containers.values())
         if (phase.is === 'running') images.add(phase.run.image);
+      processes?.drive(pod, state);
       wake(runtime);
       await writeStatus(runtime, pod, signal);
-      return dueAt === undefined ? undefined : { requeueAfterMs: Math.max(0, dueAt - clock()) };
+      if (isLeaving && isStopped(state)) return release(pod, signal);
+      const retryAt = problems !== undefined && problems.length > 0 ? clock() + MOUNT_RETRY_MS : Infinity;
+      const next = Math.min(dueAt ?? Infinity, processes?.syncAt ?? Infinity, retryAt);
+      return next === Infinity ? undefined : { requeueAfterMs: Math.max(0, next - clock()) };
     },
   });
 
   pods.subscribe(({ object }) => queue.add(keyOf(object)));
-  /** A pod that waits for a ConfigMap or Secret of its namespace may go on. */
+  /** A pod that waits for a ConfigMap or Secret of its namespace may go on, and folders may be out of date. */
   const retryIn = (namespace: string | undefined): void => {
-    for (const [key, { pod, state }] of runtimes) {
+    for (const [key, { pod, state, processes }] of runtimes) {
       if (pod.metadata?.namespace !== namespace) continue;
       const blocked = [...state.containers.values()].some(({ phase }) => phase.is === 'blocked');
-      if (blocked || !state.mounted) queue.add(key);
+      if (blocked || !state.mounted || processes !== undefined) queue.add(key);
     }
   };
   configMaps.subscribe(({ object }) => retryIn(object.metadata?.namespace));
@@ -179,14 +193,19 @@ export const startKubelet = (options: KubeletOptions): Kubelet => {
 
   const registered = registerNode(kube, nodeName, clock(), stopping.signal);
   return {
-    synced: Promise.all([registered, ...informers.map(({ synced }) => synced)]).then(() => undefined),
-    logs: (namespace, podName, query, signal) =>
-      openLog({ runtime: () => runtimes.get(`${namespace}/${podName}`), podName, query, signal, clock }),
+    ...createPodAccess({
+      runtimeOf: (key) => runtimes.get(key),
+      folder,
+      clock,
+      sources: () => ({ configs, services: shared.services(), api: shared.api }),
+    }),
+    synced: Promise.all([registered, pods.synced, shared.synced]).then(() => undefined),
     stop: async () => {
       stopping.abort();
-      await Promise.allSettled([registered, ...informers.map((informer) => informer.stop())]);
+      await Promise.allSettled([registered, pods.stop()]);
       await Promise.all([queue.stop(), events.stop()]);
       for (const key of [...runtimes.keys()]) forget(key);
+      await Promise.all(leaving);
     },
   };
 };

@@ -10,14 +10,14 @@ export interface LogStreamOptions {
   signal: AbortSignal;
   /** The lines as they are now: of a run that ends, they change. */
   lines(): LogLines;
-  /** Resolves when the run may have ended, at the time given, or when the signal fires. */
-  changed(until: number | undefined): Promise<void>;
+  /** Resolves when lines may have come or the run may have ended, at the time given, or when the signal fires. */
+  changed(until: number): Promise<void>;
   clock(): number;
 }
 
 /** The first line at or after a time. */
 const firstSince = (lines: LogLines, count: number, time: number): number => {
-  let [low, high] = [0, count];
+  let [low, high] = [lines.first, count];
   while (low < high) {
     const middle = (low + high) >>> 1;
     if (lines.timeOf(middle) < time) low = middle + 1;
@@ -34,30 +34,61 @@ const startOf = (lines: LogLines, query: LogQuery, now: number): number => {
     ...(sinceTime === undefined ? [] : [Date.parse(sinceTime)]),
   ];
   const starts = times.map((time) => firstSince(lines, count, time));
-  return Math.max(0, tailLines === undefined ? 0 : count - tailLines, ...starts);
+  return Math.max(lines.first, tailLines === undefined ? 0 : count - tailLines, ...starts);
 };
 
+const NEWLINE = 10;
+const isWhole = (line: string | Uint8Array): boolean =>
+  typeof line === 'string' ? line.endsWith('\n') : line.at(-1) === NEWLINE;
+
+/** Lines from one on, about a chunk of them. */
+const chunkOf = (
+  lines: LogLines,
+  { from, count, timestamps }: { from: number; count: number; timestamps: boolean },
+): { bytes: Buffer; next: number } => {
+  const parts: Buffer[] = [];
+  let size = 0;
+  let text = '';
+  const flush = (): void => {
+    if (text !== '') parts.push(Buffer.from(text));
+    text = '';
+  };
+  let next = from;
+  for (; next < count && size < CHUNK; next++) {
+    const line = lines.line(next);
+    const continues = timestamps && next > lines.first && !isWhole(lines.line(next - 1));
+    if (timestamps && !continues) text += `${new Date(lines.timeOf(next)).toISOString()} `;
+    if (typeof line === 'string') text += line;
+    else {
+      flush();
+      parts.push(Buffer.from(line.buffer, line.byteOffset, line.length));
+    }
+    size += line.length;
+  }
+  flush();
+  return { bytes: parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts), next };
+};
+
+/** A reader that is slower than the log misses what is no longer kept. */
 export async function* streamLog(options: LogStreamOptions): AsyncGenerator<Uint8Array, void, undefined> {
   const { query, signal, changed, clock } = options;
-  const text = (lines: LogLines, nth: number): string => {
-    const stamp = query.timestamps === true ? `${new Date(lines.timeOf(nth)).toISOString()} ` : '';
-    return `${stamp}${lines.line(nth)}\n`;
-  };
+  const { follow = false, timestamps = false } = query;
   let left = query.limitBytes ?? Infinity;
   let next = startOf(options.lines(), query, clock());
-  while (!signal.aborted) {
+  while (!signal.aborted && left > 0) {
     const now = clock();
     const lines = options.lines();
     const count = lines.count(now);
-    while (next < count && left > 0 && !signal.aborted) {
-      let chunk = '';
-      for (; next < count && chunk.length < CHUNK; next++) chunk += text(lines, next);
-      const bytes = Buffer.from(chunk);
+    if (next < count) {
+      const chunk = chunkOf(lines, { from: Math.max(next, lines.first), count, timestamps });
+      next = chunk.next;
+      const { bytes } = chunk;
       yield bytes.length > left ? bytes.subarray(0, left) : bytes;
       left -= bytes.length;
+      continue;
     }
     const until = lines.nextAt(now);
-    if (query.follow !== true || until === undefined || left <= 0) return;
+    if (!follow || until === undefined) return;
     await changed(until);
   }
 }

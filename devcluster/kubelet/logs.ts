@@ -1,10 +1,10 @@
 /** Finds the log that is asked for, and follows the life that it belongs to. */
 import type { Container, LogQuery } from '../../kube/index.js';
 import { badRequest } from '../api/errors.js';
-import { runsOf } from './container.js';
-import type { ContainerState, Run } from './container.js';
-import type { Runtime } from './kubelet.js';
-import { logLines } from './log-lines.js';
+import { runsOf } from './container-state.js';
+import type { ContainerState, Run } from './container-state.js';
+import { watchRun, woken } from './runtime.js';
+import type { Runtime } from './runtime.js';
 import { streamLog } from './log-stream.js';
 
 export interface OpenLogOptions {
@@ -17,7 +17,7 @@ export interface OpenLogOptions {
 }
 
 /** The container asked for, or the only one. */
-const containerOf = ({ pod }: Runtime, podName: string, wanted: string | undefined): Container => {
+export const containerOf = ({ pod }: Runtime, podName: string, wanted: string | undefined): Container => {
   const { containers = [], initContainers = [] } = pod.spec ?? {};
   const [first] = containers;
   if (wanted === undefined && first !== undefined && containers.length === 1) return first;
@@ -66,29 +66,13 @@ export const openLog = (options: OpenLogOptions): AsyncIterable<Uint8Array> => {
   const { name } = container;
   const isInit = (runtime.pod.spec?.initContainers ?? []).length > 0;
   const opened = runOf(runtime.state.containers.get(name), { container: name, podName, query, isInit });
-
-  /** The run as it is now: ended when it is no longer known. */
-  let latest = opened;
-  const lines = (): ReturnType<typeof logLines> => {
-    const state = options.runtime() === runtime ? runtime.state.containers.get(name) : undefined;
-    const { current, previous } = state === undefined ? {} : runsOf(state);
-    const same = [current, previous].find((run) => run?.id === opened.id);
-    if (same !== undefined) latest = same;
-    else if (latest.endedAt === undefined) latest = { ...latest, endedAt: clock(), exitCode: 0 };
-    return logLines(latest, container);
-  };
-  const changed = (until: number | undefined): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = until === undefined ? undefined : setTimeout(done, Math.max(0, until - clock()));
-      runtime.wakers.add(done);
-      signal.addEventListener('abort', done, { once: true });
-      if (signal.aborted) done();
-      function done(): void {
-        clearTimeout(timer);
-        runtime.wakers.delete(done);
-        signal.removeEventListener('abort', done);
-        resolve();
-      }
-    });
-  return streamLog({ query, signal, lines, changed, clock });
+  const current = (): boolean => options.runtime() === runtime;
+  const { lines } = watchRun(runtime, { container, opened, current, clock });
+  return streamLog({
+    query,
+    signal,
+    lines,
+    changed: (until) => woken(runtime, { until, signal, clock }),
+    clock,
+  });
 };

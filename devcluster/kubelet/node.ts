@@ -5,7 +5,7 @@ import type { Kube, Node } from '../../kube/index.js';
 import { timestamp } from '../controllers/meta.js';
 
 /** What pretended containers ask for costs nothing, so the node has plenty. */
-const RESOURCES = { cpu: '1k', memory: '4Ti', 'ephemeral-storage': '16Ti', pods: '20k' };
+export const RESOURCES = { cpu: '1k', memory: '4Ti', 'ephemeral-storage': '16Ti', pods: '20k' };
 
 const ARCHITECTURE = arch() === 'x64' ? 'amd64' : arch();
 

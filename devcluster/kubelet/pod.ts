@@ -1,11 +1,12 @@
-/** A pretended pod: its containers stepped together, init containers first and one after another. */
+/** A pod: its containers stepped together, init containers first and one after another. */
 import type { Container, Pod } from '../../kube/index.js';
 import { hash32 } from '../controllers/canonical.js';
 import type { EventInit } from '../controllers/events.js';
 import { uidOf } from '../controllers/meta.js';
 import { exitOf } from './behaviour.js';
-import { dueAt, stepContainer } from './container.js';
-import type { ContainerState } from './container.js';
+import { dueAt, isAlive } from './container-state.js';
+import { BACKOFF_MS, stepContainer } from './container.js';
+import type { ContainerState, Observation, Run } from './container-state.js';
 import { environmentProblem, volumeProblems } from './references.js';
 import type { Configs } from './references.js';
 
@@ -26,7 +27,19 @@ export interface World {
   newId(): string;
   /** Least and most milliseconds that a pod takes to start. */
   startMillis: readonly [number, number];
+  /** First and longest wait between restarts; the kubelet's own when absent. */
+  backoffMillis?: readonly [number, number] | undefined;
+  /** When the pretended containers of a pod that goes are to stop; absent while it stays. */
+  stopsAt?: number | undefined;
+  /** What keeps the volumes of a pod with processes from being mounted; absent for one that pretends. */
+  volumeProblems?: readonly string[] | undefined;
+  /** Whether a process plays this container; none does when absent. */
+  isReal?: ((container: Container) => boolean) | undefined;
+  observe?: Observe | undefined;
 }
+
+/** What is seen of a run's process. */
+export type Observe = (runId: string) => Observation | undefined;
 
 export interface PodStep {
   state: PodState;
@@ -43,20 +56,38 @@ export const newPodState = (ip: string, now: number): PodState => ({
   containers: new Map(),
 });
 
-const isSidecar = (container: Container): boolean => container.restartPolicy === 'Always';
+export const isSidecar = (container: Container): boolean => container.restartPolicy === 'Always';
 
 /** When the pretended probes succeed: after their initial delay. */
-export const probesPassAt = (container: Container, startedAt: number): { started: number; ready: number } => {
+const probesPassAt = (container: Container, startedAt: number): { started: number; ready: number } => {
   const { startupProbe, readinessProbe } = container;
   const started = startedAt + (startupProbe?.initialDelaySeconds ?? 0) * 1000;
   return { started, ready: Math.max(started, startedAt + (readinessProbe?.initialDelaySeconds ?? 0) * 1000) };
 };
 
-/** An init container is over when it ended well, or, as a sidecar, when it runs. */
-const isOver = (container: Container, state: ContainerState | undefined, now: number): boolean => {
+export interface Health {
+  started: boolean;
+  ready: boolean;
+}
+
+/** What the probes of a run say. */
+export const healthOf = (
+  container: Container,
+  run: Run,
+  { now, observe }: Pick<World, 'now' | 'observe'>,
+): Health => {
+  if (run.real !== true) {
+    const { started, ready } = probesPassAt(container, run.startedAt);
+    return { started: started <= now, ready: ready <= now };
+  }
+  const seen = observe?.(run.id);
+  return seen?.is === 'running' ? seen : { started: false, ready: false };
+};
+
+/** An init container is over when it ended well, or, as a sidecar, when it has started. */
+const isOver = (container: Container, state: ContainerState | undefined, world: World): boolean => {
   const { phase } = state ?? {};
-  if (phase?.is === 'running')
-    return isSidecar(container) && probesPassAt(container, phase.run.startedAt).started <= now;
+  if (phase?.is === 'running') return isSidecar(container) && healthOf(container, phase.run, world).started;
   return phase?.is === 'ended' && phase.run.exitCode === 0 && !isSidecar(container);
 };
 
@@ -64,25 +95,32 @@ const isOver = (container: Container, state: ContainerState | undefined, now: nu
 const creationMs = (pod: Pod, [least, most]: readonly [number, number]): number =>
   least + (hash32(uidOf(pod)) % (most - least + 1));
 
+/** Whether nothing runs, and nothing will. */
+const isFinal = (state: ContainerState | undefined): boolean =>
+  state?.phase.is === 'ended' && state.phase.until === undefined;
+
+/** Whether nothing of the pod runs any longer. */
+export const isStopped = ({ containers }: PodState): boolean => ![...containers.values()].some(isAlive);
+
 export const stepPod = (pod: Pod, before: PodState, world: World): PodStep => {
-  const { now, configs, hasImage, newId } = world;
+  const { now, configs, hasImage, newId, stopsAt, isReal, observe } = world;
   const { namespace = '', name = '' } = pod.metadata ?? {};
   const { restartPolicy = 'Always', initContainers = [], containers: others = [] } = pod.spec ?? {};
   const events: EventInit[] = [];
   const containers = new Map(before.containers);
 
-  const problems = before.mounted ? [] : volumeProblems(pod, configs);
+  const problems =
+    before.mounted || stopsAt !== undefined ? [] : (world.volumeProblems ?? volumeProblems(pod, configs));
   if (problems.length > 0) {
     const told = problems.map((message): EventInit => ({ type: 'Warning', reason: 'FailedMount', message }));
     return { state: before, events: told, dueAt: undefined };
   }
 
-  const step = (container: Container, isInit: boolean): void => {
+  const step = (container: Container, isInit: boolean, dismissed: boolean): void => {
     const always = isInit ? isSidecar(container) : restartPolicy === 'Always';
     const known = containers.get(container.name);
-    const anyStarted = [...containers.values()].some(
-      ({ phase }) => phase.is === 'running' || phase.is === 'ended',
-    );
+    if (known === undefined && stopsAt !== undefined) return;
+    const anyStarted = [...containers.values()].some((state) => isAlive(state) || state.phase.is === 'ended');
     const { state, events: told } = stepContainer(
       {
         container,
@@ -90,6 +128,10 @@ export const stepPod = (pod: Pod, before: PodState, world: World): PodStep => {
         // Images and sandbox take their time once; what follows an init container starts at once.
         creationMs: anyStarted ? 0 : creationMs(pod, world.startMillis),
         exit: exitOf(container, isInit && !always, always ? 'Always' : restartPolicy),
+        real: isReal?.(container) ?? false,
+        observe: (runId) => observe?.(runId),
+        stopsAt: stopsAt ?? (dismissed ? now : undefined),
+        backoffMillis: world.backoffMillis ?? BACKOFF_MS,
         restarts: (code) => always || (restartPolicy !== 'Never' && code !== 0),
         hasImage,
         environmentProblem: () => environmentProblem(container, namespace, configs),
@@ -104,28 +146,36 @@ export const stepPod = (pod: Pod, before: PodState, world: World): PodStep => {
   };
 
   let { initialized } = before;
+  // Sidecars are there for the others: they go when those have ended.
+  const dismissed = initialized && others.every((container) => isFinal(containers.get(container.name)));
   for (const container of initContainers) {
     if (initialized && !isSidecar(container)) continue;
-    step(container, true);
-    if (!initialized && !isOver(container, containers.get(container.name), now)) break;
+    step(container, true, dismissed);
+    if (!initialized && !isOver(container, containers.get(container.name), world)) break;
     if (container === initContainers.at(-1)) initialized = true;
   }
   if (initContainers.length === 0) initialized = true;
-  if (initialized) for (const container of others) step(container, false);
+  if (initialized) for (const container of others) step(container, false, false);
 
+  const isLeft = (container: Container): boolean => {
+    const state = containers.get(container.name);
+    return state !== undefined && isAlive(state);
+  };
+  const leaves = initialized && others.every(({ name: of }) => isFinal(containers.get(of))) && !dismissed;
+  const next = leaves && initContainers.some(isLeft) ? [now] : [];
   const due = [...initContainers, ...others].flatMap((container): number[] => {
     const state = containers.get(container.name);
     if (state === undefined) return [];
     const times = [dueAt(state)];
-    if (state.phase.is === 'running') {
+    if (state.phase.is === 'running' && state.phase.run.real !== true) {
       const { started, ready } = probesPassAt(container, state.phase.run.startedAt);
       times.push(...[started, ready].filter((at) => at > now));
     }
     return times.filter((at) => at !== undefined);
   });
   return {
-    state: { ...before, mounted: true, initialized, containers },
+    state: { ...before, mounted: before.mounted || stopsAt === undefined, initialized, containers },
     events,
-    dueAt: due.length === 0 ? undefined : Math.min(...due),
+    dueAt: due.length + next.length === 0 ? undefined : Math.min(...due, ...next),
   };
 };

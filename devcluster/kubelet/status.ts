@@ -1,11 +1,12 @@
-/** A pretended pod's status in the shape that a kubelet writes: a pure function from its state. */
+/** A pod's status in the shape that a kubelet writes: a pure function from its state. */
 import type { Container, Pod } from '../../kube/index.js';
 import { hash32 } from '../controllers/canonical.js';
 import { findCondition, timestamp, uidOf, withCondition } from '../controllers/meta.js';
-import { runsOf } from './container.js';
-import type { ContainerState, Run } from './container.js';
-import { probesPassAt } from './pod.js';
-import type { PodState } from './pod.js';
+import { runsOf } from './container-state.js';
+import type { ContainerState, Phase, Run } from './container-state.js';
+import { HOST_IP } from './fields.js';
+import { healthOf } from './pod.js';
+import type { PodState, World } from './pod.js';
 import { qosClassOf } from './qos.js';
 
 export type PodStatus = NonNullable<Pod['status']>;
@@ -13,19 +14,25 @@ type ContainerStatus = NonNullable<PodStatus['containerStatuses']>[number];
 type State = NonNullable<ContainerStatus['state']>;
 type Condition = NonNullable<PodStatus['conditions']>[number];
 
-const HOST_IP = '127.0.0.1';
-
-const containerId = (run: Run): string => `pretend://${run.id}`;
+const containerId = (run: Run): string => `${run.real === true ? 'process' : 'pretend'}://${run.id}`;
 
 const terminated = (run: Run): State => ({
   terminated: {
     exitCode: run.exitCode ?? 0,
-    reason: run.exitCode === 0 ? 'Completed' : 'Error',
-    startedAt: timestamp(run.startedAt),
+    reason: run.reason ?? (run.exitCode === 0 ? 'Completed' : 'Error'),
+    ...(run.message === undefined ? {} : { message: run.message }),
+    // What could not start never did.
+    startedAt: timestamp(run.reason === undefined ? run.startedAt : 0),
     finishedAt: timestamp(run.endedAt ?? run.startedAt),
     containerID: containerId(run),
   },
 });
+
+const notStarted = ({ message = '' }: Run): State => ({ waiting: { reason: 'RunContainerError', message } });
+
+/** Whether it shows as waiting for its next life, not as ended. */
+const waitsAnew = ({ run, until, backoff }: Phase & { is: 'ended' }): boolean =>
+  backoff !== undefined || (run.reason !== undefined && until !== undefined);
 
 const stateOf = (
   container: Container,
@@ -36,6 +43,11 @@ const stateOf = (
   const { phase } = state ?? {};
   switch (phase?.is) {
     case undefined:
+    case 'starting':
+      // Until the next life begins, the one before is what there is.
+      if (state?.last !== undefined)
+        return state.last.reason === undefined ? terminated(state.last) : notStarted(state.last);
+      return { waiting: { reason: waiting } };
     case 'creating':
       return { waiting: { reason: waiting } };
     case 'blocked':
@@ -43,7 +55,8 @@ const stateOf = (
     case 'running':
       return { running: { startedAt: timestamp(phase.run.startedAt) } };
     case 'ended': {
-      if (phase.backoff === undefined) return terminated(phase.run);
+      if (!waitsAnew(phase)) return terminated(phase.run);
+      if (phase.backoff === undefined) return notStarted(phase.run);
       const message = `back-off ${wait(phase.backoff)} restarting failed container=${container.name} pod=${podName}`;
       return { waiting: { reason: 'CrashLoopBackOff', message } };
     }
@@ -71,24 +84,21 @@ const containerStatus = (
   { container, isInit, state }: Shown,
   waiting: string,
   podName: string,
-  now: number,
+  world: Seen,
 ): ContainerStatus => {
   const { phase, last, restarts = 0 } = state ?? {};
   const run = phase?.is === 'running' ? phase.run : undefined;
-  const probes = run && probesPassAt(container, run.startedAt);
+  const probes = run && healthOf(container, run, world);
   const endedWell = phase?.is === 'ended' && phase.run.exitCode === 0;
-  const before = phase?.is === 'ended' && phase.backoff !== undefined ? phase.run : last;
+  const before = phase?.is === 'ended' && waitsAnew(phase) ? phase.run : last;
   const { current } = state === undefined ? { current: undefined } : runsOf(state);
   return {
     name: container.name,
     image: container.image ?? '',
     imageID: current === undefined ? '' : imageId(current.image),
     ...(current === undefined ? {} : { containerID: containerId(current) }),
-    ready:
-      isInit && container.restartPolicy !== 'Always'
-        ? endedWell
-        : probes !== undefined && probes.ready <= now,
-    started: probes !== undefined && probes.started <= now,
+    ready: isInit && container.restartPolicy !== 'Always' ? endedWell : (probes?.ready ?? false),
+    started: probes?.started ?? false,
     restartCount: restarts,
     state: stateOf(container, state, waiting, podName),
     lastState: before === undefined ? {} : terminated(before),
@@ -110,14 +120,18 @@ const phaseOf = (pod: Pod, shown: readonly Shown[], initialized: boolean): strin
   }
   const waits = others.some(({ state }) => {
     const is = state?.phase.is;
-    return is === undefined || ((is === 'creating' || is === 'blocked') && state?.last === undefined);
+    return is === undefined || (is !== 'running' && is !== 'ended' && state?.last === undefined);
   });
   if (waits) return 'Pending';
   if (!others.every(isFinal)) return 'Running';
   return others.every((one) => ended(one)?.exitCode === 0) ? 'Succeeded' : 'Failed';
 };
 
-export const podStatus = (pod: Pod, state: PodState, now: number): PodStatus => {
+/** What a status depends on beside the pod's state. */
+export type Seen = Pick<World, 'now' | 'observe'>;
+
+export const podStatus = (pod: Pod, state: PodState, world: Seen): PodStatus => {
+  const { now } = world;
   const { name = '', namespace = '' } = pod.metadata ?? {};
   const podName = `${name}_${namespace}(${uidOf(pod)})`;
   const show =
@@ -130,8 +144,8 @@ export const podStatus = (pod: Pod, state: PodState, now: number): PodStatus => 
   const inits = (pod.spec?.initContainers ?? []).map(show(true));
   const others = (pod.spec?.containers ?? []).map(show(false));
   const waiting = inits.length > 0 ? 'PodInitializing' : 'ContainerCreating';
-  const initStatuses = inits.map((one) => containerStatus(one, waiting, podName, now));
-  const statuses = others.map((one) => containerStatus(one, waiting, podName, now));
+  const initStatuses = inits.map((one) => containerStatus(one, waiting, podName, world));
+  const statuses = others.map((one) => containerStatus(one, waiting, podName, world));
   const phase = phaseOf(pod, [...inits, ...others], state.initialized);
   const succeeded = phase === 'Succeeded';
 

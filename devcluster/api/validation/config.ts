@@ -1,7 +1,7 @@
 /** The rules for ConfigMaps and Secrets. */
 import { forbiddenField, invalidValue, required } from '../field-errors.js';
 import type { FieldError } from '../field-errors.js';
-import { equal, objectAt } from '../json.js';
+import { equal, objectAt, stringAt } from '../json.js';
 import type { JsonObject } from '../json.js';
 import { configKeyErrors } from '../names.js';
 
@@ -41,7 +41,7 @@ export function validateConfigMap(map: JsonObject, old: JsonObject | undefined):
       ? [
           {
             reason: 'FieldValueTooLong',
-            field: '',
+            field: '[]',
             message: `Too long: may not be more than ${MAX_BYTES} bytes`,
           },
         ]
@@ -54,7 +54,16 @@ const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
   'kubernetes.io/dockercfg': ['.dockercfg'],
   'kubernetes.io/ssh-auth': ['ssh-privatekey'],
+  'kubernetes.io/basic-auth': ['username', 'password'],
 };
+
+const ACCOUNT_NAME = 'kubernetes.io/service-account.name';
+
+/** Keys that a Secret of this type lacks; of basic-auth it needs one alone. */
+function missing(type: string, data: JsonObject): readonly string[] {
+  const keys = (REQUIRED[type] ?? []).filter((key) => !Object.hasOwn(data, key));
+  return type === 'kubernetes.io/basic-auth' && keys.length < 2 ? [] : keys;
+}
 
 export function validateSecret(secret: JsonObject, old: JsonObject | undefined): FieldError[] {
   const data = objectAt(secret, 'data') ?? {};
@@ -73,8 +82,10 @@ export function validateSecret(secret: JsonObject, old: JsonObject | undefined):
           },
         ]
       : []),
-    ...(REQUIRED[String(secret.type)] ?? [])
-      .filter((key) => !Object.hasOwn(data, key))
-      .map((key) => required(`data[${key}]`)),
+    ...(secret.type === 'kubernetes.io/service-account-token' &&
+    !stringAt(secret, 'metadata', 'annotations', ACCOUNT_NAME)
+      ? [required(`metadata.annotations[${ACCOUNT_NAME}]`)]
+      : []),
+    ...missing(String(secret.type), data).map((key) => required(`data[${key}]`)),
   ];
 }

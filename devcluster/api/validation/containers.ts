@@ -3,7 +3,7 @@ import { duplicate, forbiddenField, invalidValue, notFoundValue, required } from
 import type { FieldError } from '../field-errors.js';
 import { numberAt, objectAt, objectsAt, stringAt } from '../json.js';
 import type { JsonObject } from '../json.js';
-import { configKeyErrors, labelErrors } from '../names.js';
+import { configKeyErrors, labelErrors, subdomainErrors } from '../names.js';
 import { parseQuantity } from '../quantity.js';
 import { nonNegative, oneOf, portName, portNumber, portNumberOrName } from './fields.js';
 
@@ -33,6 +33,17 @@ function validatePorts(container: JsonObject, field: string): FieldError[] {
 
 const SOURCES = ['fieldRef', 'resourceFieldRef', 'configMapKeyRef', 'secretKeyRef', 'fileKeyRef'];
 
+/** What a variable may take of its pod. */
+const FIELD_PATH =
+  /^(metadata\.(name|namespace|uid|(labels|annotations)\['.+'\])|spec\.(nodeName|serviceAccountName)|status\.(hostIPs?|podIPs?))$/;
+
+const validateEnvFrom = (container: JsonObject, field: string): FieldError[] =>
+  objectsAt(container, 'envFrom').flatMap((source) =>
+    source.configMapRef === undefined && source.secretRef === undefined
+      ? [invalidValue(`${field}.envFrom`, '', 'must specify one of: `configMapRef` or `secretRef`')]
+      : [],
+  );
+
 function validateEnv(container: JsonObject, field: string): FieldError[] {
   return objectsAt(container, 'env').flatMap((variable, index) => {
     const at = `${field}.env[${index}]`;
@@ -50,12 +61,22 @@ function validateEnv(container: JsonObject, field: string): FieldError[] {
     const from = objectAt(variable, 'valueFrom');
     if (from === undefined) return errors;
     const given = SOURCES.filter((source) => from[source] !== undefined);
+    const fieldPath = stringAt(from, 'fieldRef', 'fieldPath');
+    if (fieldPath !== undefined && !FIELD_PATH.test(fieldPath))
+      errors.push(
+        invalidValue(
+          `${at}.valueFrom.fieldRef.fieldPath`,
+          fieldPath,
+          `error converting fieldPath: field label not supported: ${fieldPath}`,
+        ),
+      );
     for (const source of ['configMapKeyRef', 'secretKeyRef']) {
       const reference = objectAt(from, source);
       if (reference === undefined) continue;
       const key = stringAt(reference, 'key') ?? '';
       const path = `${at}.valueFrom.${source}`;
-      if (!reference.name) errors.push(required(`${path}.name`));
+      const name = stringAt(reference, 'name') ?? '';
+      errors.push(...subdomainErrors(name).map((error) => invalidValue(`${path}.name`, name, error)));
       if (key === '') errors.push(required(`${path}.key`));
       else errors.push(...configKeyErrors(key).map((error) => invalidValue(`${path}.key`, key, error)));
     }
@@ -119,22 +140,44 @@ export function validateResources(resources: JsonObject | undefined, field: stri
         ]
       : [];
   });
-  return [...quantities(limits, 'limits'), ...quantities(requests, 'requests'), ...above];
+  const isOwn = (name: string): boolean => name.includes('/') || name.startsWith('hugepages-');
+  const unlimited = Object.keys(requests).some((name) => isOwn(name) && limits[name] === undefined)
+    ? [required(`${field}.limits`, 'Limit must be set for non overcommitable resources')]
+    : [];
+  return [...quantities(limits, 'limits'), ...quantities(requests, 'requests'), ...above, ...unlimited];
 }
 
-const HANDLERS = ['exec', 'httpGet', 'tcpSocket', 'grpc'];
+const HANDLERS = ['exec', 'httpGet', 'tcpSocket', 'grpc', 'sleep'];
+
+/** What runs, or is asked, in a probe or at a moment of a container's life. */
+function validateHandler(owner: JsonObject, field: string): FieldError[] {
+  const given = HANDLERS.filter((handler) => owner[handler] !== undefined);
+  const [handler] = given;
+  if (handler === undefined) return [required(field, 'must specify a handler type')];
+  const own = objectAt(owner, handler) ?? {};
+  const at = `${field}.${handler}`;
+  const wrong =
+    handler === 'exec'
+      ? own.command === undefined
+        ? [required(`${at}.command`)]
+        : []
+      : handler === 'sleep'
+        ? []
+        : [
+            ...portNumberOrName(own.port, `${at}.port`),
+            ...(handler === 'httpGet' ? oneOf(own.scheme, `${at}.scheme`, ['HTTP', 'HTTPS']) : []),
+          ];
+  return [
+    ...wrong,
+    ...given
+      .slice(1)
+      .map((other) => forbiddenField(`${field}.${other}`, 'may not specify more than 1 handler type')),
+  ];
+}
 
 function validateProbe(probe: JsonObject | undefined, field: string): FieldError[] {
   if (probe === undefined) return [];
-  const given = HANDLERS.filter((handler) => probe[handler] !== undefined);
-  const errors: FieldError[] = given
-    .slice(1)
-    .map((handler) => forbiddenField(`${field}.${handler}`, 'may not specify more than 1 handler type'));
-  const [handler] = given;
-  if (handler === undefined) errors.push(required(field, 'must specify a handler type'));
-  else if (handler === 'exec') {
-    if (objectAt(probe, 'exec')?.command === undefined) errors.push(required(`${field}.exec.command`));
-  } else errors.push(...portNumberOrName(objectAt(probe, handler)?.port, `${field}.${handler}.port`));
+  const errors = validateHandler(probe, field);
   for (const key of [
     'initialDelaySeconds',
     'timeoutSeconds',
@@ -171,10 +214,15 @@ export function validateContainer(
     ]),
     ...validatePorts(container, field),
     ...validateEnv(container, field),
+    ...validateEnvFrom(container, field),
     ...validateMounts(container, field, volumes),
     ...oneOf(container.imagePullPolicy, `${field}.imagePullPolicy`, ['Always', 'IfNotPresent', 'Never']),
     ...validateResources(objectAt(container, 'resources'), `${field}.resources`),
   );
+  for (const key of ['postStart', 'preStop']) {
+    const handler = objectAt(container, 'lifecycle', key);
+    if (handler !== undefined) errors.push(...validateHandler(handler, `${field}.lifecycle.${key}`));
+  }
   for (const key of ['livenessProbe', 'readinessProbe', 'startupProbe'])
     errors.push(...validateProbe(objectAt(container, key), `${field}.${key}`));
   return errors;

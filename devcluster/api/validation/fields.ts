@@ -99,6 +99,14 @@ export function labelSelector(selector: JsonObject | undefined, field: string): 
   return [...labels, ...expressions];
 }
 
+/** Whether the selector is one at all: its operators are known and have values where they need them. */
+export const isSelector = (selector: JsonObject): boolean =>
+  objectsAt(selector, 'matchExpressions').every(({ operator, values }) =>
+    operator === 'In' || operator === 'NotIn'
+      ? Array.isArray(values) && values.length > 0
+      : operator === 'Exists' || operator === 'DoesNotExist',
+  );
+
 export const isEmptySelector = (selector: JsonObject): boolean =>
   Object.keys(objectAt(selector, 'matchLabels') ?? {}).length === 0 &&
   objectsAt(selector, 'matchExpressions').length === 0;

@@ -28,6 +28,10 @@ export function validateAnnotations(annotations: JsonObject | undefined, field: 
   ];
 }
 
+/** Kinds of extensions are free in the names of their finalizers. */
+const isFree = ({ custom, group }: ApiResource): boolean =>
+  custom !== undefined || group === 'apiextensions.k8s.io';
+
 function common(metadata: JsonObject): FieldError[] {
   const owners = objectsAt(metadata, 'ownerReferences');
   return [
@@ -44,19 +48,47 @@ function common(metadata: JsonObject): FieldError[] {
           ),
         ),
     ),
+    ...owners
+      .filter(
+        ({ apiVersion, kind }) =>
+          (apiVersion === 'v1' || apiVersion === 'events.k8s.io/v1') && kind === 'Event',
+      )
+      .map((owner) => {
+        const [version = '', group = ''] = String(owner.apiVersion).split('/').reverse();
+        return invalidValue(
+          'metadata.ownerReferences',
+          owner,
+          `${group}/${version}, Kind=${String(owner.kind)} is disallowed from being an owner`,
+        );
+      }),
     ...secondController(owners),
-    ...stringsAt(metadata, 'finalizers').flatMap((finalizer, index) => [
-      ...labelKeyErrors(finalizer).map((error) => invalidValue('metadata.finalizers', finalizer, error)),
-      ...(finalizer.includes('/') || STANDARD_FINALIZERS.includes(finalizer)
-        ? []
-        : [
-            invalidValue(
-              `metadata.finalizers[${index}]`,
-              finalizer,
-              'name is neither a standard finalizer name nor is it fully qualified',
-            ),
-          ]),
-    ]),
+  ];
+}
+
+function finalizerErrors(resource: ApiResource, finalizers: readonly string[]): FieldError[] {
+  const isBoth = ['orphan', 'foregroundDeletion'].every((name) => finalizers.includes(name));
+  return [
+    ...finalizers.flatMap((finalizer) =>
+      labelKeyErrors(finalizer).map((error) => invalidValue('metadata.finalizers', finalizer, error)),
+    ),
+    ...(isBoth
+      ? [
+          invalidValue(
+            'metadata.finalizers',
+            [...finalizers],
+            'finalizer orphan and foregroundDeletion cannot be both set',
+          ),
+        ]
+      : []),
+    ...[...finalizers.entries()]
+      .filter(([, name]) => !name.includes('/') && !isFree(resource) && !STANDARD_FINALIZERS.includes(name))
+      .map(([index, name]) =>
+        invalidValue(
+          `metadata.finalizers[${index}]`,
+          name,
+          'name is neither a standard finalizer name nor is it fully qualified',
+        ),
+      ),
   ];
 }
 
@@ -87,22 +119,34 @@ export function validateMetadata(resource: ApiResource, metadata: JsonObject): F
       ? [required('metadata.name', 'name or generateName is required')]
       : nameErrors(rule, name).map((error) => invalidValue('metadata.name', name, error))),
     ...common(metadata),
+    ...finalizerErrors(resource, stringsAt(metadata, 'finalizers')),
   ];
 }
 
-/** Everything wrong with the metadata of a changed object. */
-export function validateMetadataUpdate(metadata: JsonObject, old: JsonObject): FieldError[] {
-  const errors = common(metadata);
-  if (old.deletionTimestamp !== undefined) {
-    const known = new Set(stringsAt(old, 'finalizers'));
-    const added = stringsAt(metadata, 'finalizers').filter((finalizer) => !known.has(finalizer));
-    if (added.length > 0)
-      errors.push(
-        forbiddenField(
-          'metadata.finalizers',
-          `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map((item) => JSON.stringify(item)).join(', ')}}`,
-        ),
-      );
-  }
-  return errors;
+/** Everything wrong with the metadata of a changed object, as often as the API says it. */
+export function validateMetadataUpdate(
+  resource: ApiResource,
+  metadata: JsonObject,
+  old: JsonObject,
+): FieldError[] {
+  const fixed = ['uid', 'deletionTimestamp'].flatMap((key) =>
+    metadata[key] === old[key] ? [] : [invalidValue(`metadata.${key}`, metadata[key], 'field is immutable')],
+  );
+  const content = common(metadata);
+  const update = [...newFinalizers(metadata, old), ...fixed, ...content];
+  return [...content, ...finalizerErrors(resource, stringsAt(metadata, 'finalizers')), ...update, ...update];
+}
+
+/** Finalizers cannot be added to what goes already. */
+function newFinalizers(metadata: JsonObject, old: JsonObject): FieldError[] {
+  if (old.deletionTimestamp === undefined) return [];
+  const known = new Set(stringsAt(old, 'finalizers'));
+  const added = stringsAt(metadata, 'finalizers').filter((finalizer) => !known.has(finalizer));
+  if (added.length === 0) return [];
+  return [
+    forbiddenField(
+      'metadata.finalizers',
+      `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map((item) => JSON.stringify(item)).join(', ')}}`,
+    ),
+  ];
 }

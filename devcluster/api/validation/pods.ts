@@ -3,9 +3,9 @@ import { forbiddenField, invalidValue, notSupported, required } from '../field-e
 import type { FieldError } from '../field-errors.js';
 import { equal, numberAt, objectAt, objectsAt, stringAt } from '../json.js';
 import type { JsonObject } from '../json.js';
-import { subdomainErrors } from '../names.js';
+import { labelErrors, subdomainErrors } from '../names.js';
 import { validateContainer } from './containers.js';
-import { nonNegative, oneOf, uniqueLabel } from './fields.js';
+import { oneOf, uniqueLabel } from './fields.js';
 import { validateAnnotations, validateLabels } from './metadata.js';
 
 const SOURCES: readonly (readonly [string, string, string])[] = [
@@ -64,9 +64,11 @@ export function validatePodSpec(spec: JsonObject, field: string): FieldError[] {
       'Default',
       'None',
     ]),
-    ...nonNegative(spec, 'terminationGracePeriodSeconds', field),
     ...validateLabels(objectAt(spec, 'nodeSelector'), `${field}.nodeSelector`),
   );
+  const hostname = stringAt(spec, 'hostname');
+  if (hostname)
+    errors.push(...labelErrors(hostname).map((error) => invalidValue(`${field}.hostname`, hostname, error)));
   for (const key of ['serviceAccountName', 'nodeName'] as const) {
     const value = stringAt(spec, key);
     if (value)

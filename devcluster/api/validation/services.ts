@@ -1,7 +1,8 @@
 /** The rules for Services. */
-import { duplicate, invalidValue, required } from '../field-errors.js';
+import { isIP } from 'node:net';
+import { duplicate, forbiddenField, invalidValue, required } from '../field-errors.js';
 import type { FieldError } from '../field-errors.js';
-import { numberAt, objectAt, objectsAt, stringAt } from '../json.js';
+import { numberAt, objectAt, objectsAt, stringAt, stringsAt } from '../json.js';
 import type { JsonObject } from '../json.js';
 import { labelErrors, subdomainErrors } from '../names.js';
 import { oneOf, portNumber, portNumberOrName } from './fields.js';
@@ -29,7 +30,17 @@ function validatePorts(ports: JsonObject[]): FieldError[] {
       ...portNumberOrName(port.targetPort, `${at}.targetPort`),
     );
     const protocol = stringAt(port, 'protocol') ?? '';
-    if (pairs.has(`${protocol}/${number}`)) errors.push(duplicate(at, { protocol, port: number }));
+    if (pairs.has(`${protocol}/${number}`))
+      errors.push(
+        duplicate(at, {
+          Name: '',
+          Protocol: protocol,
+          AppProtocol: null,
+          Port: number,
+          TargetPort: 0,
+          NodePort: 0,
+        }),
+      );
     pairs.add(`${protocol}/${number}`);
     return errors;
   });
@@ -58,6 +69,33 @@ export function validateService(service: JsonObject, old: JsonObject | undefined
     ...oneOf(spec.sessionAffinity, 'spec.sessionAffinity', ['ClientIP', 'None']),
     ...oneOf(spec.type, 'spec.type', TYPES),
   );
+  const address = stringAt(spec, 'clusterIP') ?? '';
+  if (address !== '' && !headless && type !== 'ExternalName' && isIP(address) === 0)
+    errors.push(
+      invalidValue(
+        'spec.clusterIPs[0]',
+        address,
+        'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+      ),
+    );
+  const isOutward = type === 'NodePort' || type === 'LoadBalancer';
+  if (headless && isOutward)
+    errors.push(invalidValue('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${type} services`));
+  if (type === 'ClusterIP')
+    ports.forEach((port, index) => {
+      if (port.nodePort)
+        errors.push(
+          forbiddenField(`spec.ports[${index}].nodePort`, "may not be used when `type` is 'ClusterIP'"),
+        );
+    });
+  if (spec.externalTrafficPolicy !== undefined && !isOutward && stringsAt(spec, 'externalIPs').length === 0)
+    errors.push(
+      invalidValue(
+        'spec.externalTrafficPolicy',
+        spec.externalTrafficPolicy,
+        'may only be set for externally-accessible services',
+      ),
+    );
   const before = stringAt(old, 'spec', 'clusterIP');
   if (
     before &&
@@ -67,4 +105,12 @@ export function validateService(service: JsonObject, old: JsonObject | undefined
   )
     errors.push(invalidValue('spec.clusterIPs[0]', [spec.clusterIP ?? ''], 'may not change once set'));
   return errors;
+}
+
+/** What a write of a Service's status may not say. */
+export function validateServiceStatus(service: JsonObject): FieldError[] {
+  const ingress = objectsAt(service, 'status', 'loadBalancer', 'ingress');
+  return ingress.length === 0 || stringAt(service, 'spec', 'type') === 'LoadBalancer'
+    ? []
+    : [forbiddenField('status.loadBalancer.ingress', "may only be used when `spec.type` is 'LoadBalancer'")];
 }

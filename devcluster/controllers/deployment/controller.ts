@@ -1,6 +1,6 @@
 /** The Deployment controller: carries out the plans of plan.ts. */
 import { DEPLOYMENTS, KubeError, REPLICA_SETS, keyOf } from '../../../kube/index.js';
-import type { Deployment, Kube, KubeLog, Pod, ReplicaSet } from '../../../kube/index.js';
+import type { Deployment, Kube, KubeLog, ReplicaSet } from '../../../kube/index.js';
 import { settleClaim } from '../adopt.js';
 import { sameJson } from '../canonical.js';
 import { claim } from '../claim.js';
@@ -8,6 +8,7 @@ import type { EventRecorder } from '../events.js';
 import { orphansOf, ownedBy, ownerKeys } from '../informer.js';
 import type { Informer } from '../informer.js';
 import { atOf, controllerOf, isTerminal, uidOf } from '../meta.js';
+import type { PodIndex } from '../owned-pods.js';
 import { startQueue } from '../queue.js';
 import { selects } from '../selector.js';
 import { planDeployment } from './plan.js';
@@ -15,15 +16,12 @@ import type { Change } from './plan.js';
 import { replicasOf } from './sizes.js';
 import { sameTemplate } from './template.js';
 
-export interface DeploymentControllerOptions {
+export interface DeploymentControllerOptions extends Omit<PodIndex, 'podsWith'> {
   kube: Kube;
   log?: KubeLog | undefined;
   events: EventRecorder;
   deployments: Informer<Deployment>;
   replicaSets: Informer<ReplicaSet>;
-  /** Pods by the keys of `ownerKeys`. */
-  podsUnder(key: string): readonly Pod[];
-  pods: Informer<Pod>;
   clock?: () => number;
 }
 

@@ -1,6 +1,6 @@
 /** A Deployment's status as its ReplicaSets make it. */
 import type { Deployment, ReplicaSet } from '../../../kube/objects.js';
-import { findCondition, millis, nonZero, timestamp, withCondition } from '../meta.js';
+import { findCondition, millis, nonZero, timestamp } from '../meta.js';
 import { bounds, replicasOf, sum } from './sizes.js';
 
 export type DeploymentStatus = NonNullable<Deployment['status']>;
@@ -28,8 +28,14 @@ export const setCondition = (
   const time = timestamp(now);
   const lastTransitionTime =
     (before?.status === wanted.status ? before.lastTransitionTime : undefined) ?? time;
-  return withCondition(conditions, { ...wanted, lastUpdateTime: time, lastTransitionTime });
+  // The condition that changed last stands last.
+  const others = conditions.filter(({ type }) => type !== wanted.type);
+  return [...others, { ...wanted, lastUpdateTime: time, lastTransitionTime }];
 };
+
+/** Those of ReplicaSets that have not been looked at yet are none. */
+const terminatingOf = (all: readonly ReplicaSet[]): number =>
+  sum(all.map((rs) => rs.status?.terminatingReplicas ?? 0));
 
 /** The counts and the Available condition. */
 export const countStatus = (
@@ -52,6 +58,7 @@ export const countStatus = (
       availableReplicas,
       unavailableReplicas: Math.max(0, sum(all.map(replicasOf)) - availableReplicas),
     }),
+    terminatingReplicas: terminatingOf(all),
     ...(collisionCount === undefined ? {} : { collisionCount }),
     conditions: setCondition(
       conditions ?? [],

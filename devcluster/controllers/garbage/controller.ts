@@ -1,9 +1,10 @@
 /** The garbage collector: deletes what lost its owners, and ends deletions in the foreground and with orphans. */
 import { KubeError } from '../../../kube/index.js';
-import type { Kube, KubeLog, KubeObject, Resource } from '../../../kube/index.js';
+import type { Kube, KubeLog, Resource } from '../../../kube/index.js';
 import { setOwners } from '../adopt.js';
-import type { Informer } from '../informer.js';
-import { atOf } from '../meta.js';
+import type { EventRecorder } from '../events.js';
+import type { Kinds } from '../kinds.js';
+import { atOf, groupOf, uidOf } from '../meta.js';
 import type { OwnerReference } from '../meta.js';
 import { startQueue } from '../queue.js';
 import { createGraph } from './graph.js';
@@ -14,33 +15,48 @@ import type { OwnerState } from './judge.js';
 export interface GarbageCollectorOptions {
   kube: Kube;
   log?: KubeLog | undefined;
-  /** One of each kind whose objects may own or be owned. */
-  informers: readonly Informer<KubeObject>[];
+  events: EventRecorder;
+  kinds: Kinds;
 }
 
-/** How many uids are remembered that are known to be gone; they never come back. */
+/** How many objects are remembered that are known to be gone; they never come back. */
 const REMEMBERED = 1000;
 
 export const startGarbageCollector = ({
   kube,
   log,
-  informers,
+  events,
+  kinds,
 }: GarbageCollectorOptions): { stop(): Promise<void> } => {
   const graph = createGraph();
   const gone = new Set<string>();
-  const synced = Promise.all(informers.map((informer) => informer.synced));
+  /** Objects that have an owner of a kind which is not known. */
+  const unresolved = new Set<string>();
 
-  const resourceOf = ({ apiVersion, kind }: OwnerReference): Resource | undefined => {
-    const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
-    return informers.find(({ resource }) => resource.kind === kind && resource.group === group)?.resource;
+  const resourceOf = ({ apiVersion, kind }: OwnerReference): Resource | undefined =>
+    kinds.find(groupOf(apiVersion), kind)?.resource;
+
+  /** A uid alone would do, if nobody ever wrote a reference by hand. */
+  const idOf = ({ group, kind }: Pick<Resource, 'group' | 'kind'>, uid: string): string =>
+    JSON.stringify([group, kind, uid]);
+  const markGone = (id: string): void => {
+    gone.add(id);
+    for (const oldest of gone) {
+      if (gone.size <= REMEMBERED) break;
+      gone.delete(oldest);
+    }
   };
 
   /** Asks the server about an owner that the graph lacks, as a watch may lag behind another. */
   const isGone = async (owner: OwnerReference, { object }: Entry, signal: AbortSignal): Promise<boolean> => {
+    const id = idOf({ group: groupOf(owner.apiVersion), kind: owner.kind }, owner.uid);
+    if (gone.has(id)) return true;
     const resource = resourceOf(owner);
     // Nothing is deleted for the sake of an owner of a kind that is not known.
-    if (resource === undefined) return false;
-    if (gone.has(owner.uid)) return true;
+    if (resource === undefined) {
+      unresolved.add(uidOf(object));
+      return false;
+    }
     const at = {
       name: owner.name,
       ...(resource.namespaced ? { namespace: object.metadata?.namespace } : {}),
@@ -51,16 +67,31 @@ export const startGarbageCollector = ({
     } catch (error) {
       if (!(error instanceof KubeError) || !error.is(404)) throw error;
     }
-    gone.add(owner.uid);
-    for (const oldest of gone) {
-      if (gone.size <= REMEMBERED) break;
-      gone.delete(oldest);
-    }
+    markGone(id);
     return true;
+  };
+
+  const reportElsewhere = ({ apiVersion, kind, name, uid }: OwnerReference, entry: Entry): void => {
+    const { namespace = '' } = entry.object.metadata ?? {};
+    events.record(entry.resource, entry.object, {
+      type: 'Warning',
+      reason: 'OwnerRefInvalidNamespace',
+      message: `ownerRef [${apiVersion}/${kind}, namespace: ${namespace}, name: ${name}, uid: ${uid}] does not exist in namespace "${namespace}"`,
+    });
   };
 
   const stateOf = async (owner: OwnerReference, entry: Entry, signal: AbortSignal): Promise<OwnerState> => {
     const known = graph.get(owner.uid);
+    const { namespace } = entry.object.metadata ?? {};
+    const isNamespaced = (known?.resource ?? resourceOf(owner))?.namespaced === true;
+    if (
+      isNamespaced &&
+      (namespace === undefined || (known && known.object.metadata?.namespace !== namespace))
+    ) {
+      // An owner in another namespace is none. What has no namespace can have no such owner, and stays.
+      reportElsewhere(owner, entry);
+      return namespace === undefined ? 'solid' : 'absent';
+    }
     if (known === undefined) return (await isGone(owner, entry, signal)) ? 'absent' : 'solid';
     return known.deleting && known.finalizers.includes(FOREGROUND) ? 'waiting' : 'solid';
   };
@@ -74,8 +105,9 @@ export const startGarbageCollector = ({
     name: 'garbage collector',
     log,
     concurrency: 8,
+    after: kinds.synced,
     reconcile: async (uid, signal) => {
-      await synced;
+      unresolved.delete(uid);
       const entry = graph.get(uid);
       if (entry === undefined) return;
       const { resource, object } = entry;
@@ -101,8 +133,12 @@ export const startGarbageCollector = ({
     },
   });
 
-  for (const { resource, subscribe } of informers) {
-    subscribe((change) => graph.apply(resource, change).forEach((uid) => queue.add(uid)));
-  }
+  kinds.each(({ resource, subscribe }) => {
+    subscribe((change) => {
+      if (change.type === 'deleted') markGone(idOf(resource, uidOf(change.object)));
+      for (const uid of graph.apply(resource, change)) queue.add(uid);
+    });
+    for (const uid of unresolved) queue.add(uid);
+  });
   return { stop: () => queue.stop() };
 };

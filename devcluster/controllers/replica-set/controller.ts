@@ -5,57 +5,45 @@ import { settleClaim } from '../adopt.js';
 import { sameJson } from '../canonical.js';
 import { claim } from '../claim.js';
 import type { EventRecorder } from '../events.js';
-import { createExpectations } from '../expectations.js';
-import { orphansOf, ownedBy } from '../informer.js';
+import { ownedBy } from '../informer.js';
 import type { Informer } from '../informer.js';
-import { atOf, controllerOf, findCondition, isActive, uidOf } from '../meta.js';
+import { atOf, findCondition, isActive, isTerminating, uidOf } from '../meta.js';
+import { createOwnedPods } from '../owned-pods.js';
+import type { PodIndex } from '../owned-pods.js';
+import { podFrom } from '../pod-template.js';
 import { startQueue } from '../queue.js';
 import { selects } from '../selector.js';
-import { planReplicas, podFrom, replicaSetStatus } from './plan.js';
+import { slowStart } from '../slow-start.js';
+import { planReplicas, replicaSetStatus } from './plan.js';
 import type { Failure } from './plan.js';
 
 /** Milliseconds for which the changes of pods are gathered before their ReplicaSet is looked at. */
 const GATHER_MS = 20;
-/** Calls at once, at most. */
-const LARGEST_BATCH = 32;
-
-/** Runs `times` calls, in batches that grow while all goes well; the first failure ends it after its batch. */
-const slowStart = async (times: number, call: (nth: number) => Promise<void>): Promise<void> => {
-  for (let done = 0, size = 1; done < times; size = Math.min(size * 2, LARGEST_BATCH)) {
-    const batch = Array.from({ length: Math.min(size, times - done) }, (_, nth) => call(done + nth));
-    const failed = (await Promise.allSettled(batch)).find(({ status }) => status === 'rejected');
-    if (failed?.status === 'rejected') throw failed.reason;
-    done += batch.length;
-  }
-};
-
-export interface ReplicaSetControllerOptions {
+export interface ReplicaSetControllerOptions extends PodIndex {
   kube: Kube;
   log?: KubeLog | undefined;
   events: EventRecorder;
   replicaSets: Informer<ReplicaSet>;
-  pods: Informer<Pod>;
-  /** Pods by the keys of `ownerKeys`. */
-  podsUnder(key: string): readonly Pod[];
   clock?: () => number;
 }
 
 export const startReplicaSetController = (
   options: ReplicaSetControllerOptions,
 ): { stop(): Promise<void> } => {
-  const { kube, log, events, replicaSets, pods, podsUnder, clock = Date.now } = options;
-  const byUid = pods.index((pod) => [uidOf(pod)]);
-  const creation = createExpectations((uid) => byUid(uid).length > 0, { clock });
-  const deletion = createExpectations((uid) => !byUid(uid).some(isActive), { clock });
+  const { kube, log, events, replicaSets, podsUnder, clock = Date.now } = options;
+  const owned = createOwnedPods({
+    ...{ ...options, owners: replicaSets, clock },
+    wake: (key) => queue.addAfter(key, GATHER_MS),
+  });
 
   const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
   const createPods = async (rs: ReplicaSet, count: number, signal: AbortSignal): Promise<void> => {
-    const body = podFrom(rs);
+    const body = podFrom(rs.spec?.template, { resource: REPLICA_SETS, owner: rs });
     await slowStart(count, async () => {
       try {
         const pod = await kube.create(PODS, rs.metadata?.namespace, body, { signal });
-        creation.expect(keyOf(rs), uidOf(pod));
+        owned.created(keyOf(rs), pod);
         const message = `Created pod: ${pod.metadata?.name}`;
         events.record(REPLICA_SETS, rs, { type: 'Normal', reason: 'SuccessfulCreate', message });
       } catch (error) {
@@ -71,7 +59,7 @@ export const startReplicaSetController = (
     await slowStart(surplus.length, async (nth) => {
       const pod = surplus[nth] as Pod;
       await kube.delete(PODS, atOf(pod), { signal, preconditions: { uid: uidOf(pod) } });
-      deletion.expect(keyOf(rs), uidOf(pod));
+      owned.deleted(keyOf(rs), pod);
       const message = `Deleted pod: ${pod.metadata?.name}`;
       events.record(REPLICA_SETS, rs, { type: 'Normal', reason: 'SuccessfulDelete', message });
     });
@@ -101,6 +89,11 @@ export const startReplicaSetController = (
     return known && { reason: known.reason as Failure['reason'], message: known.message ?? '' };
   };
 
+  const terminatingOf = (rs: ReplicaSet): number =>
+    podsUnder(ownedBy(uidOf(rs))).filter(
+      (pod) => isTerminating(pod) && selects(rs.spec?.selector, pod.metadata?.labels),
+    ).length;
+
   const queue = startQueue({
     name: 'replicaset',
     log,
@@ -108,20 +101,19 @@ export const startReplicaSetController = (
     reconcile: async (key, signal) => {
       const rs = replicaSets.store.get(key);
       if (rs === undefined) {
-        creation.forget(key);
-        deletion.forget(key);
+        owned.forget(key);
         return undefined;
       }
-      const candidates = [...podsUnder(ownedBy(uidOf(rs))), ...podsUnder(orphansOf(rs.metadata?.namespace))];
-      const claimed = claim(rs, rs.spec?.selector, candidates.filter(isActive));
+      const claimed = claim(rs, rs.spec?.selector, owned.candidates(rs).filter(isActive));
       await settleClaim(kube, PODS, claimed, { owner: rs, ownerResource: REPLICA_SETS, signal });
       // What was adopted or released comes back by the watch, and must not be made up for before.
       const settled = claimed.adopt.length + claimed.release.length === 0;
-      const awaited = creation.pending(key) ?? deletion.pending(key);
+      const awaited = owned.pending(key);
       const manages = settled && awaited === undefined && rs.metadata?.deletionTimestamp === undefined;
       const failed = manages ? await manage(rs, claimed.owned, signal) : undefined;
       const failure = manages ? failed?.failure : knownFailure(rs);
-      const { status, requeueAfterMs } = replicaSetStatus(rs, claimed.owned, failure, clock());
+      const counted = { active: claimed.owned, terminating: terminatingOf(rs), failure };
+      const { status, requeueAfterMs } = replicaSetStatus(rs, counted, clock());
       if (!sameJson(status, rs.status ?? {})) {
         await kube.replace(REPLICA_SETS, atOf(rs), { ...rs, status }, { signal, subresource: 'status' });
       }
@@ -132,18 +124,5 @@ export const startReplicaSetController = (
   });
 
   replicaSets.subscribe(({ object }) => queue.add(keyOf(object)));
-  pods.subscribe(({ type, object, previous }) => {
-    creation.seen(uidOf(object));
-    if (type === 'deleted' || !isActive(object)) deletion.seen(uidOf(object));
-    const { namespace } = object.metadata ?? {};
-    for (const owner of [controllerOf(object), previous && controllerOf(previous)]) {
-      if (owner?.kind === 'ReplicaSet') queue.addAfter(`${namespace}/${owner.name}`, GATHER_MS);
-    }
-    if (controllerOf(object) !== undefined || type === 'deleted') return;
-    for (const rs of replicaSets.store.values()) {
-      const here = rs.metadata?.namespace === namespace;
-      if (here && selects(rs.spec?.selector, object.metadata?.labels)) queue.addAfter(keyOf(rs), GATHER_MS);
-    }
-  });
   return { stop: () => queue.stop() };
 };

@@ -1,10 +1,20 @@
 /** The scheduler: gives pods that have no node one, or says why none takes them. */
 import { PODS, keyOf } from '../../../kube/index.js';
-import type { Binding, Kube, KubeLog, Node, Pod, Resource } from '../../../kube/index.js';
+import type {
+  Binding,
+  Kube,
+  KubeLog,
+  Node,
+  PersistentVolumeClaim,
+  Pod,
+  Resource,
+} from '../../../kube/index.js';
+import { sameJson } from '../canonical.js';
 import type { EventRecorder } from '../events.js';
 import type { Informer } from '../informer.js';
 import { atOf, findCondition, isTerminal, timestamp, uidOf, withCondition } from '../meta.js';
 import { startQueue } from '../queue.js';
+import { claimKeys } from '../volume/match.js';
 import { findNode, requestsOf } from './fit.js';
 import { createUsage } from './usage.js';
 
@@ -17,17 +27,42 @@ const bindingOf = (podName: string): Resource<Binding> => ({
   namespaced: true,
 });
 
+const SCHEDULER = 'default-scheduler';
+
+/** Without a node, meant for this scheduler, and free to go. */
+const isOurs = ({ spec }: Pod): boolean =>
+  spec?.nodeName === undefined &&
+  (spec?.schedulerName ?? SCHEDULER) === SCHEDULER &&
+  (spec?.schedulingGates ?? []).length === 0;
+
+/** Why a pod cannot go anywhere for the sake of its volume claims; undefined when it can. */
+export const claimProblem = (
+  pod: Pod,
+  claimOf: (key: string) => PersistentVolumeClaim | undefined,
+): string | undefined => {
+  for (const key of claimKeys(pod)) {
+    const claim = claimOf(key);
+    const name = key.slice(key.indexOf('/') + 1);
+    if (claim === undefined) return `persistentvolumeclaim "${name}" not found`;
+    if (claim.metadata?.deletionTimestamp !== undefined)
+      return `persistentvolumeclaim "${name}" is being deleted`;
+    if (claim.status?.phase !== 'Bound') return 'pod has unbound immediate PersistentVolumeClaims';
+  }
+  return undefined;
+};
+
 export interface SchedulerOptions {
   kube: Kube;
   log?: KubeLog | undefined;
   events: EventRecorder;
   pods: Informer<Pod>;
   nodes: Informer<Node>;
+  claims: Informer<PersistentVolumeClaim>;
   clock?: () => number;
 }
 
 export const startScheduler = (options: SchedulerOptions): { stop(): Promise<void> } => {
-  const { kube, log, events, pods, nodes, clock = Date.now } = options;
+  const { kube, log, events, pods, nodes, claims, clock = Date.now } = options;
   const usage = createUsage();
   /** Keys of pods that no node took. */
   const refused = new Set<string>();
@@ -78,13 +113,14 @@ export const startScheduler = (options: SchedulerOptions): { stop(): Promise<voi
     name: 'scheduler',
     log,
     concurrency: 16,
+    after: Promise.all([nodes.synced, claims.synced]),
     reconcile: async (key, signal) => {
       const pod = pods.store.get(key);
       refused.delete(key);
       if (pod === undefined || pod.metadata?.deletionTimestamp !== undefined) return;
-      if (pod.spec?.nodeName !== undefined || usage.holds(uidOf(pod))) return;
-      await nodes.synced;
-      const fit = findNode(pod, nodes.store.values(), usage.of);
+      if (!isOurs(pod) || usage.holds(uidOf(pod))) return;
+      const problem = claimProblem(pod, (claim) => claims.store.get(claim));
+      const fit = findNode(pod, nodes.store.values(), { usedOf: usage.of, problem });
       if ('node' in fit) await bind(pod, fit.node, signal);
       else await refuse(pod, fit.message, signal);
     },
@@ -105,6 +141,20 @@ export const startScheduler = (options: SchedulerOptions): { stop(): Promise<voi
       queue.add(keyOf(object));
     }
   });
-  nodes.subscribe(retryRefused);
+  nodes.subscribe(({ object, previous }) => {
+    const offers = ({ metadata, spec, status }: Node): unknown => [
+      metadata?.labels,
+      spec,
+      status?.allocatable,
+    ];
+    // What a node says of its health again and again changes nothing.
+    if (previous === undefined || !sameJson(offers(object), offers(previous))) retryRefused();
+  });
+  claims.subscribe(({ object }) => {
+    for (const key of refused) {
+      const pod = pods.store.get(key);
+      if (pod !== undefined && claimKeys(pod).includes(keyOf(object))) queue.add(key);
+    }
+  });
   return { stop: () => queue.stop() };
 };

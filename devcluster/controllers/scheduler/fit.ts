@@ -3,6 +3,7 @@ import type { Node, Pod } from '../../../kube/objects.js';
 import { parseQuantity } from '../../api/quantity.js';
 import { hasLabels, meets } from '../selector.js';
 import type { Labels } from '../selector.js';
+import { tolerates, untolerated } from './taints.js';
 
 /** Resource name to amount, in units of 10^-9. */
 export type Amounts = ReadonlyMap<string, bigint>;
@@ -33,7 +34,7 @@ const nodeLabels = (node: Node): Labels => ({
   'metadata.name': node.metadata?.name ?? '',
 });
 
-const matchesSelectors = (pod: Pod, node: Node): boolean => {
+export const matchesSelectors = (pod: Pod, node: Node): boolean => {
   const labels = nodeLabels(node);
   if (!hasLabels(labels, pod.spec?.nodeSelector)) return false;
   const required = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
@@ -43,37 +44,102 @@ const matchesSelectors = (pod: Pod, node: Node): boolean => {
   );
 };
 
-/** The reasons why a node does not take a pod, in the order in which they are looked for; the first that applies counts. */
-const obstacles = (pod: Pod, requests: Amounts, node: Node, used: Amounts): string[] => {
-  if (node.spec?.unschedulable === true) return ['node(s) were unschedulable'];
-  if (!matchesSelectors(pod, node)) return ["node(s) didn't match Pod's node affinity/selector"];
+const preferenceOf = (pod: Pod, node: Node): number =>
+  (pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [])
+    .filter(({ preference: { matchExpressions, matchFields } }) => {
+      const labels = nodeLabels(node);
+      return meets(labels, matchExpressions) && meets(labels, matchFields);
+    })
+    .reduce((total, { weight }) => total + weight, 0);
+
+const UNSCHEDULABLE = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
+
+interface Obstacle {
+  reason: string;
+  /** Whether the node would take the pod if other pods left it. */
+  mends: boolean;
+}
+
+const never = (reason: string): Obstacle[] => [{ reason, mends: false }];
+
+/** Why a node does not take a pod: the first of the rules that refuses it, in the scheduler's order and words. */
+const obstacles = (pod: Pod, requests: Amounts, node: Node, used: Amounts): Obstacle[] => {
+  if (node.spec?.unschedulable === true && !tolerates(pod, UNSCHEDULABLE))
+    return never('node(s) were unschedulable');
+  if (untolerated(pod, node, ['NoSchedule', 'NoExecute']).length > 0)
+    return never('node(s) had untolerated taint(s)');
+  if (!matchesSelectors(pod, node)) return never("node(s) didn't match Pod's node affinity/selector");
   const allocatable = amounts(node.status?.allocatable);
+  const isShort = (name: string, amount: bigint): boolean => amount > (allocatable.get(name) ?? 0n);
   return [...requests]
-    .filter(
-      ([name, amount]) => amount > 0n && (used.get(name) ?? 0n) + amount > (allocatable.get(name) ?? 0n),
-    )
-    .map(([name]) => (name === 'pods' ? 'Too many pods' : `Insufficient ${name}`));
+    .filter(([name, amount]) => amount > 0n && isShort(name, (used.get(name) ?? 0n) + amount))
+    .map(([name, amount]) => ({
+      reason: name === 'pods' ? 'Too many pods' : `Insufficient ${name}`,
+      mends: !isShort(name, amount),
+    }));
 };
 
 export type Fit = { node: string } | { message: string };
 
-/** The node with the fewest pods among those that take this one, or the scheduler's message why none does. */
-export const findNode = (pod: Pod, nodes: Iterable<Node>, usedOf: (node: string) => Amounts): Fit => {
+const counted = (texts: Iterable<string>): string => {
+  const counts = new Map<string, number>();
+  for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1);
+  return [...counts]
+    .map(([text, count]) => `${count} ${text}`)
+    .sort()
+    .join(', ');
+};
+
+/** The scheduler's message where each node has its obstacles. Nothing is ever driven away for another pod. */
+const refusal = (found: readonly Obstacle[][]): string => {
+  const head = `0/${found.length} nodes are available: `;
+  const helps = found.map((ofNode) =>
+    ofNode.every(({ mends }) => mends)
+      ? 'No preemption victims found for incoming pod'
+      : 'Preemption is not helpful for scheduling',
+  );
+  const reasons = found.flat().map(({ reason }) => reason);
+  return `${head}${counted(reasons)}. no new claims to deallocate, preemption: ${head}${counted(helps)}.`;
+};
+
+/** Compared one after another; less is better. */
+const ranks = (pod: Pod, node: Node, used: Amounts): (number | bigint)[] => [
+  untolerated(pod, node, ['PreferNoSchedule']).length,
+  -preferenceOf(pod, node),
+  used.get('pods') ?? 0n,
+];
+
+const isBetter = (a: readonly (number | bigint)[], b: readonly (number | bigint)[]): boolean => {
+  const at = a.findIndex((rank, index) => rank !== b[index]);
+  return at >= 0 && (a[at] as number) < (b[at] as number);
+};
+
+/**
+ * The node for a pod: of those that take it one whose taints it does not mind, that it prefers, and that has the fewest
+ * pods, in this order; or the scheduler's message why there is none.
+ *
+ * @param problem why no node can take it, such as a volume that is not there
+ */
+export const findNode = (
+  pod: Pod,
+  nodes: Iterable<Node>,
+  { usedOf, problem }: { usedOf: (node: string) => Amounts; problem?: string | undefined },
+): Fit => {
+  const all = [...nodes];
+  if (all.length === 0) return { message: 'no nodes available to schedule pods' };
+  // The second "not found" is the scheduler's own, about what it did next.
+  if (problem !== undefined) return { message: `0/${all.length} nodes are available: ${problem}. not found` };
   const requests = requestsOf(pod);
-  const refused = new Map<string, number>();
-  let best: { name: string; pods: bigint } | undefined;
-  let count = 0;
-  for (const node of nodes) {
-    count += 1;
+  const found: Obstacle[][] = [];
+  let best: { name: string; rank: (number | bigint)[] } | undefined;
+  for (const node of all) {
     const name = node.metadata?.name ?? '';
     const used = usedOf(name);
     const reasons = obstacles(pod, requests, node, used);
-    for (const reason of reasons) refused.set(reason, (refused.get(reason) ?? 0) + 1);
-    const pods = used.get('pods') ?? 0n;
-    if (reasons.length === 0 && (best === undefined || pods < best.pods)) best = { name, pods };
+    found.push(reasons);
+    if (reasons.length > 0) continue;
+    const rank = ranks(pod, node, used);
+    if (best === undefined || isBetter(rank, best.rank)) best = { name, rank };
   }
-  if (best !== undefined) return { node: best.name };
-  if (count === 0) return { message: 'no nodes available to schedule pods' };
-  const reasons = [...refused].map(([reason, nodes]) => `${nodes} ${reason}`).sort();
-  return { message: `0/${count} nodes are available: ${reasons.join(', ')}.` };
+  return best === undefined ? { message: refusal(found) } : { node: best.name };
 };

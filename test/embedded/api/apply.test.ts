@@ -153,10 +153,11 @@ t.test('what cannot be applied', async (t) => {
       'm',
       { ...configMap('bad'), foo: 1 },
       500,
-      /^failed to create typed patch object \(\/bad; v1, Kind=ConfigMap\): .foo: field not declared in schema$/,
+      /^failed to create typed patch object \(\/bad; \/v1, Kind=ConfigMap\): .foo: field not declared in schema$/,
     ],
     ['m', configMap('bad', {}, { managedFields: [] }), 400, /^metadata.managedFields must be nil$/],
-    ['m', 'kind: ConfigMap', 400, /^error decoding YAML: .*reads configurations as JSON only/],
+    ['m', 'kind: ConfigMap', 400, /^invalid object type: \/, Kind=ConfigMap$/],
+    ['m', 'kind: {', 400, /^error decoding YAML: error converting YAML to JSON: yaml: line /],
   ];
   for (const [manager, body, code, message] of cases) {
     const answer = await api.call('PATCH', `${path}?fieldManager=${manager}`, body, PATCH.apply);

@@ -121,9 +121,15 @@ export async function startApi(t: Test, options: ApiServerOptions = {}): Promise
       };
     },
   };
-  for (const name of ['default', 'kube-system'])
-    await api.ok('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+  for (const name of ['default', 'kube-system']) await makeNamespace(api, name);
   return api;
+}
+
+/** Makes a namespace that takes pods, as its controllers would. */
+export async function makeNamespace(api: Api, name: string): Promise<Body> {
+  const made = await api.ok('POST', '/api/v1/namespaces', { metadata: { name } });
+  await api.ok('POST', `/api/v1/namespaces/${name}/serviceaccounts`, { metadata: { name: 'default' } });
+  return made;
 }
 
 export const deployment = (name: string, spec: Body = {}, container: Body = {}): Body => ({

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { startDevcluster } from '../../../devcluster/devcluster.js';
+import type { DevclusterOptions } from '../../../devcluster/devcluster.js';
 import { DEPLOYMENTS, EVENTS, PODS, REPLICA_SETS, createKube, plainConnection } from '../../../kube/index.js';
 import type { Deployment, Kube, KubeObject, Pod, ReplicaSet, Resource } from '../../../kube/index.js';
 
@@ -22,10 +23,11 @@ export interface Cluster {
   eventually<T>(read: () => Promise<T>, passes: (value: T) => boolean, what: string): Promise<T>;
 }
 
-export const startCluster = async (t: Test): Promise<Cluster> => {
+export const startCluster = async (t: Test, options: DevclusterOptions = {}): Promise<Cluster> => {
   const warnings: object[] = [];
   const devcluster = await startDevcluster({
     podStartMillis: [20, 60],
+    ...options,
     log: { debug: () => undefined, warn: (fields, text) => warnings.push({ text, ...fields }) },
   });
   const kube = createKube(plainConnection({ url: devcluster.url, how: 'embedded' }));

@@ -1,6 +1,13 @@
 import t from 'tap';
-import { CONFIG_MAPS, DEPLOYMENTS, PODS, REPLICA_SETS } from '../../../kube/index.js';
-import type { DeleteOptions } from '../../../kube/index.js';
+import {
+  CONFIG_MAPS,
+  CUSTOM_RESOURCE_DEFINITIONS,
+  DEPLOYMENTS,
+  NAMESPACES,
+  PODS,
+  REPLICA_SETS,
+} from '../../../kube/index.js';
+import type { DeleteOptions, KubeObject, Resource } from '../../../kube/index.js';
 import { NAMESPACE, deploymentOf, isComplete, podOf, podSpec, startCluster } from './cluster.js';
 
 const cluster = await startCluster(t);
@@ -138,6 +145,100 @@ t.test('whatever has an owner goes with the last of its owners', async (t) => {
     'the collector has been here',
   );
   t.ok(await cluster.exists(CONFIG_MAPS, 'kept'), 'an owner of a kind that is not known keeps it');
+});
+
+t.test('an owner elsewhere is none', async (t) => {
+  const elsewhere = await kube.create(CONFIG_MAPS, 'kube-public', { metadata: { name: 'elsewhere' } });
+  const { name = '', uid = '' } = elsewhere.metadata ?? {};
+  const ownerReferences = [{ apiVersion: 'v1', kind: 'ConfigMap', name, uid }];
+  await kube.create(NAMESPACES, undefined, { metadata: { name: 'wide', ownerReferences } });
+  await kube.create(CONFIG_MAPS, NAMESPACE, { metadata: { name: 'across', ownerReferences } });
+  await eventually(
+    () => cluster.exists(CONFIG_MAPS, 'across'),
+    (is) => !is,
+    'what it owns across namespaces goes',
+  );
+  const told = `OwnerRefInvalidNamespace: ownerRef [v1/ConfigMap, namespace: , name: elsewhere, uid: ${uid}] does not exist in namespace "" (1)`;
+  await eventually(
+    () => cluster.events('wide'),
+    (events) => events.includes(told),
+    'what has no namespace is told of it',
+  );
+  t.ok(await kube.get(NAMESPACES, { name: 'wide' }), 'and stays');
+});
+
+t.test('custom kinds own and are owned, for as long as there are any', async (t) => {
+  const THINGS: Resource = {
+    ...{ group: 'example.org', version: 'v1', plural: 'things', kind: 'Thing', namespaced: true },
+  };
+  const names = { plural: 'things', kind: 'Thing' };
+  const thing = (name: string, more: object = {}): KubeObject => ({
+    ...{ apiVersion: 'example.org/v1', kind: 'Thing' },
+    metadata: { name, ...more },
+  });
+  const schema = { openAPIV3Schema: { type: 'object' } };
+  const define = () =>
+    kube.create(CUSTOM_RESOURCE_DEFINITIONS, undefined, {
+      metadata: { name: 'things.example.org' },
+      spec: {
+        ...{ group: 'example.org', scope: 'Namespaced', names },
+        versions: [{ name: 'v1', served: true, storage: true, schema }],
+      },
+    });
+  const ownedBy = (owner: KubeObject) => [
+    {
+      apiVersion: 'example.org/v1',
+      kind: 'Thing',
+      name: owner.metadata?.name ?? '',
+      uid: owner.metadata?.uid ?? '',
+    },
+  ];
+  const made = (name: string): Promise<KubeObject> =>
+    eventually(
+      () => kube.create(THINGS, NAMESPACE, thing(name)).catch(() => undefined),
+      (found) => found !== undefined,
+      'the kind is served',
+    ) as Promise<KubeObject>;
+  await define();
+  const first = await made('first');
+  await kube.create(CONFIG_MAPS, NAMESPACE, {
+    metadata: { name: 'of-first', ownerReferences: ownedBy(first) },
+  });
+  await kube.create(THINGS, NAMESPACE, thing('below', { ownerReferences: ownedBy(first) }));
+  await kube.delete(THINGS, { namespace: NAMESPACE, name: 'first' }, { propagationPolicy: 'Foreground' });
+  await eventually(
+    async () => [await cluster.exists(CONFIG_MAPS, 'of-first'), await cluster.exists(THINGS, 'below')],
+    (found) => !found.includes(true),
+    'what it owned goes with it',
+  );
+  const second = await made('second');
+  await kube.create(CONFIG_MAPS, NAMESPACE, {
+    metadata: { name: 'of-second', ownerReferences: ownedBy(second) },
+  });
+  await kube.create(NAMESPACES, undefined, { metadata: { name: 'thingy' } });
+  await kube.create(THINGS, 'thingy', thing('there'));
+  await kube.delete(NAMESPACES, { name: 'thingy' });
+  await eventually(
+    async () => (await kube.list(NAMESPACES, undefined)).items.map(({ metadata }) => metadata?.name),
+    (found) => !found.includes('thingy'),
+    'a namespace goes with those in it',
+  );
+  t.notOk((await kube.list(THINGS, undefined)).items.some(({ metadata }) => metadata?.name === 'there'));
+  await kube.delete(CUSTOM_RESOURCE_DEFINITIONS, { name: 'things.example.org' });
+  await eventually(
+    () => cluster.exists(CONFIG_MAPS, 'of-second'),
+    (is) => !is,
+    'with the kind goes all that was owned by its objects',
+  );
+  const uid = '00000000-0000-4000-8000-000000000001';
+  const gone = [{ apiVersion: 'example.org/v1', kind: 'Thing', name: 'never', uid }];
+  await kube.create(CONFIG_MAPS, NAMESPACE, { metadata: { name: 'waits', ownerReferences: gone } });
+  await define();
+  await eventually(
+    () => cluster.exists(CONFIG_MAPS, 'waits'),
+    (is) => !is,
+    'when it is back, what its objects should own is looked at again',
+  );
 });
 
 t.test('a pod on its own', async (t) => {

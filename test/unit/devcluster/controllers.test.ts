@@ -3,11 +3,12 @@ import { claim } from '../../../devcluster/controllers/claim.js';
 import { createExpectations } from '../../../devcluster/controllers/expectations.js';
 import { judge } from '../../../devcluster/controllers/garbage/judge.js';
 import type { Item, OwnerState, Verdict } from '../../../devcluster/controllers/garbage/judge.js';
-import { planReplicas, podFrom, replicaSetStatus } from '../../../devcluster/controllers/replica-set/plan.js';
-import { findNode, requestsOf } from '../../../devcluster/controllers/scheduler/fit.js';
-import { createUsage } from '../../../devcluster/controllers/scheduler/usage.js';
-import { selects } from '../../../devcluster/controllers/selector.js';
-import type { Node, Pod, ReplicaSet } from '../../../kube/objects.js';
+import { podFrom } from '../../../devcluster/controllers/pod-template.js';
+import { planReplicas, replicaSetStatus } from '../../../devcluster/controllers/replica-set/plan.js';
+import { startQueue } from '../../../devcluster/controllers/queue.js';
+import { selects, selectsAny } from '../../../devcluster/controllers/selector.js';
+import { REPLICA_SETS } from '../../../kube/objects.js';
+import type { Pod, ReplicaSet } from '../../../kube/objects.js';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const ago = (seconds: number): string => new Date(NOW - seconds * 1000).toISOString();
@@ -60,6 +61,8 @@ const replicaSet = (replicas: number, minReadySeconds = 0): ReplicaSet => ({
   },
 });
 
+const podOf = (owner: ReplicaSet): Pod => podFrom(owner.spec?.template, { resource: REPLICA_SETS, owner });
+
 t.test('which pods a ReplicaSet deletes first', async (t) => {
   const order: [string, Pod, Pod][] = [
     ['not assigned', pod('a', { node: '', phase: 'Pending' }), pod('b', { phase: 'Pending' })],
@@ -87,7 +90,7 @@ t.test('which pods a ReplicaSet deletes first', async (t) => {
 });
 
 t.test('a pod from a template', async (t) => {
-  const made = podFrom(replicaSet(1));
+  const made = podOf(replicaSet(1));
   t.equal(made.metadata?.generateName, 'web-abc-');
   t.same(made.metadata?.labels, { app: 'web' });
   t.match(made.metadata?.ownerReferences, [
@@ -101,32 +104,43 @@ t.test('a pod from a template', async (t) => {
     },
   ]);
   const long = { ...replicaSet(1), metadata: { name: 'x'.repeat(80) } };
-  t.equal(podFrom(long).metadata?.generateName?.length, 58);
+  t.equal(podOf(long).metadata?.generateName?.length, 58);
 });
 
 t.test('the status of a ReplicaSet', async (t) => {
   const active = [pod('a', { readyFor: 3 }), pod('b', { readyFor: 30 }), pod('c', { labels: {} })];
-  const { status, requeueAfterMs } = replicaSetStatus(replicaSet(3, 10), active, undefined, NOW);
+  const { status, requeueAfterMs } = replicaSetStatus(
+    replicaSet(3, 10),
+    { active, terminating: 1, failure: undefined },
+    NOW,
+  );
   t.same(status, {
     replicas: 3,
+    terminatingReplicas: 1,
     fullyLabeledReplicas: 2,
     readyReplicas: 2,
     availableReplicas: 1,
     observedGeneration: 3,
   });
   t.equal(requeueAfterMs, 7000, 'looks again when the next pod becomes available');
-  const failed = replicaSetStatus(replicaSet(3), [], { reason: 'FailedCreate', message: 'no' }, NOW).status;
+  const failing = { active: [], terminating: 0, failure: { reason: 'FailedCreate', message: 'no' } as const };
+  const failed = replicaSetStatus(replicaSet(3), failing, NOW).status;
   t.match(failed.conditions, [
     { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message: 'no' },
   ]);
-  const later = replicaSetStatus(
-    { ...replicaSet(3), status: failed },
-    [],
-    { reason: 'FailedCreate', message: 'no' },
-    NOW + 9e3,
-  );
+  const later = replicaSetStatus({ ...replicaSet(3), status: failed }, failing, NOW + 9e3);
   t.same(later.status.conditions, failed.conditions, 'a failure that lasts does not change');
-  t.notOk(replicaSetStatus({ ...replicaSet(3), status: failed }, [], undefined, NOW).status.conditions);
+  t.notOk(
+    replicaSetStatus({ ...replicaSet(3), status: failed }, { ...failing, failure: undefined }, NOW).status
+      .conditions,
+  );
+});
+
+t.test('selectors that may want everything', async (t) => {
+  t.ok(selectsAny({}, undefined));
+  t.notOk(selectsAny(undefined, { app: 'web' }));
+  t.ok(selectsAny({ matchLabels: { app: 'web' } }, { app: 'web' }));
+  t.notOk(selectsAny({ matchExpressions: [{ key: 'app', operator: 'Exists' }] }, {}));
 });
 
 t.test('what an owner claims', async (t) => {
@@ -253,80 +267,23 @@ t.test('what the garbage collector does', async (t) => {
   }
 });
 
-t.test('where a pod may run', async (t) => {
-  const node = (name: string, more: Partial<Node['spec']> = {}, labels = {}): Node => ({
-    metadata: { name, labels },
-    spec: { ...more },
-    status: { allocatable: { cpu: '1', memory: '1Gi', pods: '2' } },
-  });
-  const asks = (cpu: string, spec: Partial<Pod['spec']> = {}): Pod => ({
-    metadata: { name: 'p', uid: 'p' },
-    spec: { containers: [{ name: 'c', resources: { requests: { cpu } } }], ...spec },
-  });
-  const usage = createUsage();
-  const zone = (values: string[]): Partial<Pod['spec']> => ({
-    affinity: {
-      nodeAffinity: {
-        requiredDuringSchedulingIgnoredDuringExecution: {
-          nodeSelectorTerms: [{ matchExpressions: [{ key: 'zone', operator: 'In', values }] }],
-        },
-      },
-    },
-  });
-  const message = (text: string): { message: string } => ({ message: text });
-  const rows: [string, Pod, Node[], ReturnType<typeof findNode>][] = [
-    ['fits', asks('1'), [node('n')], { node: 'n' }],
-    ['no node', asks('1'), [], message('no nodes available to schedule pods')],
-    [
-      'selector',
-      asks('1', { nodeSelector: { disk: 'ssd' } }),
-      [node('n')],
-      message("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."),
-    ],
-    [
-      'selector that fits',
-      asks('1', { nodeSelector: { disk: 'ssd' } }),
-      [node('n', {}, { disk: 'ssd' })],
-      { node: 'n' },
-    ],
-    [
-      'affinity',
-      asks('1', zone(['a'])),
-      [node('n', {}, { zone: 'b' }), node('m', {}, { zone: 'a' })],
-      { node: 'm' },
-    ],
-    ['too much', asks('1500m'), [node('n')], message('0/1 nodes are available: 1 Insufficient cpu.')],
-    [
-      'cordoned',
-      asks('1'),
-      [node('n', { unschedulable: true })],
-      message('0/1 nodes are available: 1 node(s) were unschedulable.'),
-    ],
-    [
-      'several reasons',
-      asks('2', { nodeSelector: { disk: 'ssd' } }),
-      [node('n'), node('m', {}, { disk: 'ssd' })],
-      message(
-        "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match Pod's node affinity/selector.",
-      ),
-    ],
-  ];
-  for (const [what, subject, nodes, expected] of rows)
-    t.same(findNode(subject, nodes, usage.of), expected, what);
-
-  usage.charge('x', 'n', requestsOf(asks('300m')));
-  usage.charge('x', 'n', requestsOf(asks('600m')));
-  t.same(findNode(asks('400m'), [node('n')], usage.of), { node: 'n' }, 'a pod is charged once');
-  t.same(
-    findNode(asks('401m'), [node('n')], usage.of),
-    message('0/1 nodes are available: 1 Insufficient cpu.'),
-  );
-  t.same(findNode(asks('100m'), [node('n'), node('m')], usage.of), { node: 'm' }, 'the emptier node');
-  usage.charge('y', 'n', requestsOf(asks('0')));
-  t.same(findNode(asks('0'), [node('n')], usage.of), message('0/1 nodes are available: 1 Too many pods.'));
-  t.ok(usage.release('y'));
-  t.notOk(usage.release('y'));
-  t.same(findNode(asks('0'), [node('n')], usage.of), { node: 'n' });
-  const init = asks('100m', { initContainers: [{ name: 'i', resources: { requests: { cpu: '700m' } } }] });
-  t.equal(requestsOf(init).get('cpu'), 700_000_000n, 'the largest init container counts where it is more');
+t.test('a queue that waits for something begins nothing before, and can be stopped', async (t) => {
+  const begun: string[] = [];
+  let open = (): void => {};
+  const after = new Promise<void>((resolve) => (open = resolve));
+  const run = (gate: Promise<void>) =>
+    startQueue({ name: 'test', after: gate, reconcile: async (key) => void begun.push(key) });
+  const queue = run(after);
+  queue.add('a');
+  await new Promise(setImmediate);
+  t.same(begun, []);
+  open();
+  await new Promise(setImmediate);
+  t.same(begun, ['a']);
+  await queue.stop();
+  const never = run(new Promise(() => {}));
+  never.add('b');
+  await new Promise(setImmediate);
+  await never.stop();
+  t.same(begun, ['a'], 'what waits when it is stopped is not begun');
 });

@@ -1,6 +1,7 @@
 import t from 'tap';
-import type { Run } from '../../../devcluster/kubelet/container.js';
+import type { Run } from '../../../devcluster/kubelet/container-state.js';
 import { logLines } from '../../../devcluster/kubelet/log-lines.js';
+import { createLogStore } from '../../../devcluster/kubelet/log-store.js';
 import { streamLog } from '../../../devcluster/kubelet/log-stream.js';
 import type { Container, LogQuery } from '../../../kube/index.js';
 
@@ -46,7 +47,7 @@ const read = async (
         container,
       ),
     changed: async (until) => {
-      now = Math.min(until ?? Infinity, START + endsAfter);
+      now = Math.min(until, START + endsAfter);
       if (now >= START + abortAfter) leaving.abort();
     },
   })) {
@@ -111,4 +112,74 @@ t.test('a log of a given size is made as it is read', async (t) => {
   t.equal((await read({ limitBytes: 1_000_000 }, { container: endless })).length, 1_000_000);
   for (const value of ['', '-1', '1e3', 'many'])
     t.same(lines(await read({}, { container: bulky(value), after: 0 })), OPENING);
+});
+
+t.test('what a process writes is kept as lines', async (t) => {
+  let now = START;
+  const log = createLogStore(() => now);
+  const all = async (query: LogQuery = {}): Promise<string> => {
+    const chunks: Uint8Array[] = [];
+    const signal = new AbortController().signal;
+    const changed = (): Promise<never> => Promise.reject(new Error('nothing comes'));
+    for await (const chunk of streamLog({ query, signal, clock: () => now, lines: () => log, changed }))
+      chunks.push(chunk);
+    return Buffer.concat(chunks).toString('latin1');
+  };
+  log.write('stdout', Buffer.from('one\ntw'));
+  now += 1000;
+  log.write('stderr', Buffer.from('error\n'));
+  log.write('stdout', Buffer.from('o\n\nrest'));
+  t.equal(await all(), 'one\nerror\ntwo\n\n', 'what is not a whole line waits');
+  t.equal(
+    await all({ timestamps: true, tailLines: 3 }),
+    ['error', 'two', ''].map((text) => `2026-01-01T00:00:01.000Z ${text}\n`).join(''),
+  );
+  t.equal(await all({ sinceTime: '2026-01-01T00:00:01Z' }), 'error\ntwo\n\n');
+  t.same(
+    [0, 1, 2].map((nth) => log.streamOf(nth)),
+    ['stdout', 'stderr', 'stdout'],
+  );
+  t.equal(log.nextAt(now), Infinity);
+  log.end();
+  t.equal(await all({ tailLines: 1 }), 'rest');
+  t.equal(log.nextAt(now), undefined);
+  t.equal(log.tail(2, 100), '\nrest');
+  t.equal(log.tail(80, 6), '\n\nrest');
+});
+
+t.test('long lines come in parts, and bytes as they are', async (t) => {
+  const log = createLogStore(() => START);
+  const bytes = Buffer.from([0xff, 0x00, 0xfe, 10]);
+  log.write('stdout', bytes);
+  for (let sent = 0; sent < 40; sent++) log.write('stdout', Buffer.alloc(1000, 'x'));
+  log.write('stdout', Buffer.from('\n'));
+  t.same(Buffer.from(log.line(0) as Uint8Array), bytes);
+  t.same(
+    [1, 2, 3].map((nth) => log.line(nth).length),
+    [16_384, 16_384, 40_001 - 2 * 16_384],
+  );
+  const chunks: Uint8Array[] = [];
+  const options = { signal: new AbortController().signal, clock: () => START, lines: () => log };
+  for await (const chunk of streamLog({
+    ...options,
+    query: { timestamps: true, tailLines: 3 },
+    changed: () => Promise.resolve(),
+  }))
+    chunks.push(chunk);
+  t.equal(
+    Buffer.concat(chunks).toString(),
+    `2026-01-01T00:00:00.000Z ${'x'.repeat(40_000)}\n`,
+    'one line, one time',
+  );
+});
+
+t.test('a log is bounded', async (t) => {
+  const log = createLogStore(() => START);
+  const line = Buffer.from(`${'y'.repeat(99)}\n`);
+  for (let nth = 0; nth < 100_000; nth++) log.write('stdout', line);
+  t.equal(log.count(START), 100_000);
+  const kept = log.count(START) - log.first;
+  t.ok(kept * 100 <= 10 << 20 && kept > 40_000, `${kept} lines are kept`);
+  t.equal(log.line(log.first).length, 100);
+  t.equal(log.line(99_999).length, 100);
 });

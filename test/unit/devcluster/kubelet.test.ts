@@ -3,6 +3,7 @@ import { createAddresses } from '../../../devcluster/kubelet/addresses.js';
 import { exitOf } from '../../../devcluster/kubelet/behaviour.js';
 import { imageOf, pullPolicyOf } from '../../../devcluster/kubelet/images.js';
 import { newPodState, stepPod } from '../../../devcluster/kubelet/pod.js';
+import type { Observation } from '../../../devcluster/kubelet/container-state.js';
 import type { PodState, World } from '../../../devcluster/kubelet/pod.js';
 import { qosClassOf } from '../../../devcluster/kubelet/qos.js';
 import { environmentProblem, volumeProblems } from '../../../devcluster/kubelet/references.js';
@@ -45,7 +46,7 @@ const life = (pod: Pod, world: Partial<World> = {}) => {
     });
     ({ state, dueAt: due } = next);
     events.push(...next.events.map(({ reason, message }) => `${reason}: ${message}`));
-    status = podStatus({ ...pod, status }, state, now);
+    status = podStatus({ ...pod, status }, state, { now });
   };
   return {
     events,
@@ -163,14 +164,17 @@ t.test('a pod starts', async (t) => {
   t.equal(pod.due(), undefined, 'and then needs no timer');
   t.same(pod.events, [
     'Pulling: Pulling image "nginx:1"',
-    'Pulled: Successfully pulled image "nginx:1" in 500ms',
-    'Created: Created container: c',
-    'Started: Started container c',
+    'Pulled: Successfully pulled image "nginx:1" in 500ms (500ms including waiting). Image size: 0 bytes.',
+    'Created: Container created',
+    'Started: Container started',
   ]);
   t.same(pod.at(9000), running, 'a status that has settled does not change');
   const present = life(podOf(), { hasImage: () => true });
   present.at(500);
-  t.equal(present.events[0], 'Pulled: Container image "nginx:1" already present on machine');
+  t.equal(
+    present.events[0],
+    'Pulled: Container image "nginx:1" already present on machine and can be accessed by the pod',
+  );
 });
 
 t.test('probes pass after their initial delay', async (t) => {
@@ -385,9 +389,138 @@ t.test('conditions of others are kept, and gates are waited for', async (t) => {
     configs: configs(),
     newId: () => 'id',
   });
-  const status = podStatus(opened, state, START);
+  const status = podStatus(opened, state, { now: START });
   t.match(status.conditions?.[0], { type: 'example.org/gate', status: 'True' });
   t.ok(isTrue(status).includes('Ready'));
+});
+
+/** A pod of processes, of which the test says what is seen. */
+const played = (pod: Pod) => {
+  const seen = new Map<string, Observation>();
+  const ids: string[] = [];
+  let state: PodState = newPodState('127.64.0.1', START);
+  let status: PodStatus = {};
+  const events: string[] = [];
+  const at = (ms: number, stopsAt?: number): PodStatus => {
+    const observe = (id: string): Observation | undefined => seen.get(id);
+    const next = stepPod(pod, state, {
+      now: START + ms,
+      startMillis: [0, 0],
+      hasImage: () => true,
+      configs: configs(),
+      newId: () => {
+        ids.push(`id-${ids.length}`);
+        return ids.at(-1) ?? '';
+      },
+      isReal: () => true,
+      observe,
+      stopsAt: stopsAt === undefined ? undefined : START + stopsAt,
+    });
+    state = next.state;
+    events.push(...next.events.map(({ reason, message }) => `${reason}: ${message}`));
+    status = podStatus({ ...pod, status }, state, { now: START + ms, observe });
+    return status;
+  };
+  return {
+    at,
+    events,
+    ids,
+    see: (id: string, what: Observation) => void seen.set(id, what),
+    state: () => state,
+  };
+};
+
+const runs = (more: object = {}): Observation => ({
+  is: 'running',
+  startedAt: START + 5,
+  started: true,
+  ready: true,
+  ...more,
+});
+const ended = (exitCode: number, ms: number, message?: string): Observation => ({
+  is: 'ended',
+  startedAt: START + 5,
+  endedAt: START + ms,
+  exitCode,
+  message,
+});
+
+t.test('a process is waited for', async (t) => {
+  const pod = played(podOf());
+  t.equal(shown(pod.at(0)), 'Pending ContainerCreating 0');
+  t.equal(shown(pod.at(50)), 'Pending ContainerCreating 0', 'for as long as it takes');
+  pod.see('id-0', runs({ ready: false }));
+  t.equal(shown(pod.at(60)), 'Running running 0');
+  t.match(pod.at(60).containerStatuses?.[0], { ready: false, started: true, containerID: 'process://id-0' });
+  pod.see('id-0', runs());
+  t.ok(isTrue(pod.at(70)).includes('Ready'));
+  pod.see('id-0', ended(143, 80, 'bye'));
+  t.match(pod.at(80).containerStatuses?.[0]?.state?.terminated, {
+    exitCode: 143,
+    reason: 'Error',
+    message: 'bye',
+  });
+  t.equal(shown(pod.at(400)), 'Running Error 143 1 after Error 143', 'until the next begins');
+  pod.see('id-1', runs());
+  t.equal(shown(pod.at(410)), 'Running running 1 after Error 143');
+});
+
+t.test('what cannot be started', async (t) => {
+  const pod = played(podOf());
+  pod.at(0);
+  pod.see('id-0', { is: 'failed', message: 'no such thing' });
+  const failed = pod.at(10);
+  t.match(failed.containerStatuses?.[0], {
+    state: { waiting: { reason: 'RunContainerError', message: 'no such thing' } },
+    lastState: {
+      terminated: {
+        exitCode: 128,
+        reason: 'StartError',
+        message: 'no such thing',
+        startedAt: '1970-01-01T00:00:00Z',
+      },
+    },
+  });
+  t.same(pod.events.slice(-2), ['Created: Container created', 'Failed: Error: no such thing']);
+  pod.at(300);
+  pod.see('id-1', { is: 'failed', message: 'no such thing' });
+  t.equal(shown(pod.at(310)), 'Running CrashLoopBackOff 1 after StartError 128');
+  const never = played(podOf({ restartPolicy: 'Never' }));
+  never.at(0);
+  never.see('id-0', { is: 'failed', message: 'no such thing' });
+  t.equal(shown(never.at(10)), 'Failed StartError 128 0');
+
+  const unprepared = played(podOf());
+  unprepared.at(0);
+  unprepared.see('id-0', { is: 'unprepared', message: 'no folder' });
+  t.match(unprepared.at(10).containerStatuses?.[0]?.state?.waiting, {
+    reason: 'CreateContainerConfigError',
+    message: 'no folder',
+  });
+  t.same(unprepared.ids, ['id-0']);
+  unprepared.at(5_010);
+  t.same(unprepared.ids, ['id-0', 'id-1'], 'is tried again');
+});
+
+t.test('an unhealthy process is stopped, and a pod that goes stops all', async (t) => {
+  const pod = played(podOf());
+  pod.at(0);
+  pod.see('id-0', runs({ unhealthy: { by: 'liveness', graceMs: 7 } }));
+  pod.at(10);
+  t.match(pod.state().containers.get('c')?.phase, { is: 'running', stops: { why: 'unhealthy', graceMs: 7 } });
+  t.equal(pod.events.at(-1), 'Killing: Container c failed liveness probe, will be restarted');
+  t.equal(shown(pod.at(20)), 'Running running 0', 'it runs until it has ended');
+  pod.at(30, 80);
+  t.equal(pod.events.at(-1), 'Killing: Stopping container c');
+  pod.see('id-0', ended(0, 40));
+  t.equal(shown(pod.at(40, 80)), 'Succeeded Completed 0 0', 'and nothing begins after it');
+  t.equal(shown(pod.at(4000, 80)), 'Succeeded Completed 0 0');
+
+  const pretends = life(podOf());
+  pretends.at(600);
+  pretends.change(podOf(), { stopsAt: START + 700 });
+  t.equal(shown(pretends.at(650)), 'Running running 0');
+  t.equal(shown(pretends.at(700)), 'Succeeded Completed 0 0');
 });
 
 t.test('quality of service', async (t) => {

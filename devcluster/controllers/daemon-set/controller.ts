@@ -1,0 +1,138 @@
+/** The DaemonSet controller: carries out the plans of plan.ts. */
+import { CONTROLLER_REVISIONS, DAEMON_SETS, KubeError, PODS, keyOf } from '../../../kube/index.js';
+import type { ControllerRevision, DaemonSet, Kube, KubeLog, Node, Pod } from '../../../kube/index.js';
+import { settleClaim } from '../adopt.js';
+import { sameJson } from '../canonical.js';
+import { claim } from '../claim.js';
+import type { EventRecorder } from '../events.js';
+import { orphansOf, ownedBy, ownerKeys } from '../informer.js';
+import type { Informer } from '../informer.js';
+import { createLatest } from '../latest.js';
+import { atOf, controllerOf, uidOf } from '../meta.js';
+import { createOwnedPods } from '../owned-pods.js';
+import type { PodIndex } from '../owned-pods.js';
+import { startQueue } from '../queue.js';
+import { createRevision, renumberRevision } from '../revision-writes.js';
+import { slowStart } from '../slow-start.js';
+import { planDaemonSet } from './plan.js';
+import type { DaemonSetStatus, Plan } from './plan.js';
+
+export interface DaemonSetControllerOptions extends PodIndex {
+  kube: Kube;
+  log?: KubeLog | undefined;
+  events: EventRecorder;
+  daemonSets: Informer<DaemonSet>;
+  revisions: Informer<ControllerRevision>;
+  nodes: Informer<Node>;
+  clock?: () => number;
+}
+
+/** What of a node decides about pods; its status and heartbeats do not. */
+const shapeOf = ({ metadata, spec }: Node): object => ({ labels: metadata?.labels, taints: spec?.taints });
+
+export const startDaemonSetController = (options: DaemonSetControllerOptions): { stop(): Promise<void> } => {
+  const { kube, log, events, daemonSets, revisions, nodes, clock = Date.now } = options;
+  const revisionsUnder = revisions.index(ownerKeys);
+  const owned = createOwnedPods({
+    ...{ ...options, owners: daemonSets, clock },
+    wake: (key) => queue.add(key),
+  });
+  const latest = createLatest<DaemonSet>();
+
+  const tell = (set: DaemonSet, reason: string, message: string): void =>
+    events.record(DAEMON_SETS, set, {
+      type: reason.startsWith('Failed') ? 'Warning' : 'Normal',
+      ...{ reason, message },
+    });
+
+  const writeStatus = async (set: DaemonSet, status: DaemonSetStatus, signal: AbortSignal): Promise<void> => {
+    if (sameJson(status, set.status ?? {})) return;
+    const body = { ...set, status };
+    latest.wrote(
+      keyOf(set),
+      await kube.replace(DAEMON_SETS, atOf(set), body, { signal, subresource: 'status' }),
+    );
+  };
+
+  const changeHistory = async (
+    set: DaemonSet,
+    { history, status }: Plan,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    if (history === undefined) return;
+    if (history.type === 'renumber revision') return renumberRevision(kube, history.revision, signal);
+    if (await createRevision(kube, history.revision, signal)) return;
+    const collisionCount = (set.status?.collisionCount ?? 0) + 1;
+    await writeStatus(set, { ...status, collisionCount }, signal);
+    throw new KubeError(`The name ${history.revision.metadata?.name} is taken; another one is made.`, {
+      ...{ reason: 'status', outcome: 'refused', code: 409 },
+    });
+  };
+
+  const changePods = async (set: DaemonSet, { create, remove }: Plan, signal: AbortSignal): Promise<void> => {
+    await slowStart(create.length, async (nth) => {
+      try {
+        const pod = await kube.create(PODS, set.metadata?.namespace, create[nth] as Pod, { signal });
+        owned.created(keyOf(set), pod);
+        tell(set, 'SuccessfulCreate', `Created pod: ${pod.metadata?.name}`);
+      } catch (error) {
+        if (!signal.aborted) tell(set, 'FailedCreate', `Error creating: ${(error as Error).message}`);
+        throw error;
+      }
+    });
+    await slowStart(remove.length, async (nth) => {
+      const pod = remove[nth] as Pod;
+      await kube.delete(PODS, atOf(pod), { signal, preconditions: { uid: uidOf(pod) } });
+      owned.deleted(keyOf(set), pod);
+      tell(set, 'SuccessfulDelete', `Deleted pod: ${pod.metadata?.name}`);
+    });
+  };
+
+  const queue = startQueue({
+    name: 'daemonset',
+    log,
+    concurrency: 2,
+    reconcile: async (key, signal) => {
+      const stored = daemonSets.store.get(key);
+      if (stored === undefined) {
+        for (const each of [owned, latest]) each.forget(key);
+        return undefined;
+      }
+      const awaited = owned.pending(key);
+      if (awaited !== undefined) return { requeueAfterMs: awaited };
+      const set = latest.of(key, stored);
+      if (set.metadata?.deletionTimestamp !== undefined) return undefined;
+      const ours = { owner: set, ownerResource: DAEMON_SETS, signal };
+      const ofPods = claim(set, set.spec?.selector, owned.candidates(set));
+      const keys = [ownedBy(uidOf(set)), orphansOf(set.metadata?.namespace)];
+      const ofRevisions = claim(set, set.spec?.selector, keys.flatMap(revisionsUnder));
+      await settleClaim(kube, PODS, ofPods, ours);
+      await settleClaim(kube, CONTROLLER_REVISIONS, ofRevisions, ours);
+      if ([ofPods, ofRevisions].some(({ adopt, release }) => adopt.length + release.length > 0))
+        return undefined;
+      const plan = planDaemonSet({
+        ...{ set, pods: ofPods.owned, revisions: ofRevisions.owned, now: clock() },
+        nodes: nodes.store.values(),
+      });
+      await changeHistory(set, plan, signal);
+      for (const event of plan.events) events.record(DAEMON_SETS, set, event);
+      await changePods(set, plan, signal);
+      for (const revision of plan.surplus)
+        await kube.delete(CONTROLLER_REVISIONS, atOf(revision), { signal });
+      await writeStatus(set, plan.status, signal);
+      return plan.requeueAfterMs === undefined ? undefined : { requeueAfterMs: plan.requeueAfterMs };
+    },
+  });
+
+  daemonSets.subscribe(({ object }) => queue.add(keyOf(object)));
+  revisions.subscribe(({ object }) => {
+    const owner = controllerOf(object);
+    if (owner?.kind === 'DaemonSet') queue.add(`${object.metadata?.namespace}/${owner.name}`);
+  });
+  nodes.subscribe(({ type, object, previous }) => {
+    const isChange = type !== 'deleted' && previous !== undefined;
+    if (isChange && sameJson(shapeOf(object), shapeOf(previous))) return;
+    for (const set of daemonSets.store.values()) queue.add(keyOf(set));
+  });
+  return { stop: () => queue.stop() };
+};
