@@ -1,5 +1,5 @@
 /**
- * Writes the generated files, from the contracts and the settings: `npm run generate`. With `--check` it writes nothing, names each file
+ * Writes the generated files, from the contracts, the settings and the .proto files: `npm run generate`. With `--check` it writes nothing, names each file
  * that would change, and exits 1 when there is one.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -7,8 +7,10 @@ import { dirname } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { contractList } from '../schemas/index.js';
 import { describeSettings } from '../server/config.js';
+import { controllerRights } from '../server/networks/rights.js';
 import { clientTypes } from './generators/client-types.js';
 import { functionsPage } from './generators/functions-page.js';
+import { protoCode } from './generators/proto.js';
 import { rolesYaml } from './generators/roles.js';
 import { withSettings } from './generators/settings.js';
 
@@ -25,8 +27,9 @@ const markdown = async (text: string): Promise<string> =>
 const FILES: readonly Generated[] = [
   { path: 'client/src/functions.gen.ts', render: () => clientTypes(contractList) },
   { path: 'docs/functions.md', render: () => functionsPage(contractList) },
-  { path: 'k8s-yamls/base/role.gen.yaml', render: () => rolesYaml(contractList) },
+  { path: 'k8s-yamls/base/role.gen.yaml', render: () => rolesYaml(contractList, controllerRights) },
   { path: 'README.md', render: async (page) => markdown(withSettings(page, describeSettings())) },
+  ...(await protoCode()).map(({ path, text }) => ({ path: `proto/${path}`, render: () => text })),
 ];
 
 const check = process.argv.includes('--check');
@@ -41,5 +44,5 @@ for (const { path, render } of FILES) {
   await writeFile(path, wanted);
 }
 for (const path of differing)
-  console.log(check ? `${path} is not what the contracts say: npm run generate` : `wrote ${path}`);
+  console.log(check ? `${path} is not what it is generated from: npm run generate` : `wrote ${path}`);
 if (check && differing.length > 0) process.exitCode = 1;

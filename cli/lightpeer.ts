@@ -1,0 +1,35 @@
+/** `xi-k8s lightpeer`: the sidecar. */
+import { readFileSync } from 'node:fs';
+import closeWithGrace from 'close-with-grace';
+import { OptionsError, PeerError, runPeer, usage } from '../lightpeer/main.js';
+import type { RunningPeer } from '../lightpeer/main.js';
+import { UsageError } from './usage.js';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+/** Runs a peer until a signal; resolves when it listens. Exits with 1 when it cannot start. */
+export async function lightpeer(args: readonly string[]): Promise<void> {
+  if (args.some((arg) => /^--?(help|h)$/.test(arg))) {
+    process.stdout.write(usage());
+    return;
+  }
+  let peer: RunningPeer | undefined;
+  closeWithGrace({ delay: 15_000, logger: false }, async ({ err }) => {
+    if (err !== undefined) process.stderr.write(`xi-k8s lightpeer: ${err.stack ?? err.message}\n`);
+    await peer?.close();
+  });
+  try {
+    peer = await runPeer(args, {
+      environment: process.env,
+      version,
+      write: (line) => process.stdout.write(`${line}\n`),
+    });
+  } catch (error) {
+    if (error instanceof OptionsError) throw new UsageError(error.message, usage());
+    if (!(error instanceof PeerError)) throw error;
+    process.stderr.write(`xi-k8s lightpeer: ${error.message}\n`);
+    process.exit(1);
+  }
+}

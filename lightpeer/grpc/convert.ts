@@ -1,0 +1,198 @@
+/** Between the peer's own values and the messages of the wire. */
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { Lightblock_BlockType as WireType } from '../../proto/gen/lightpeer_pb.js';
+import type { Lightblock, LightblockSchema } from '../../proto/gen/lightpeer_pb.js';
+import { Mode as WireMode } from '../../proto/gen/xi/lightpeer/v1/peer_pb.js';
+import type {
+  FetchResponse,
+  FetchResponseSchema,
+  PrepareResponse,
+  ReplicateRequest,
+  ReplicateRequestSchema,
+  StatusResponse,
+  StatusResponseSchema,
+} from '../../proto/gen/xi/lightpeer/v1/peer_pb.js';
+import { NO_BALLOT, ORIGIN } from '../chain/block.js';
+import type { Ballot, Block, Point } from '../chain/block.js';
+import { PeerError } from '../port.js';
+import type { Append, Fetched, Mode, Prepared, Status } from '../replica/ports.js';
+
+export function blockToWire(block: Block): MessageInitShape<typeof LightblockSchema> {
+  const { at, view } = block;
+  return {
+    ID: block.id,
+    Payload: block.payload,
+    PrevID: block.prevId,
+    Type: block.type,
+    Path: block.path,
+    Deleted: block.deleted,
+    ...(at !== 0 && {
+      lastUpdated: { seconds: BigInt(Math.floor(at / 1000)), nanos: Math.round(at % 1000) * 1_000_000 },
+    }),
+    ...(view !== undefined && {
+      View: {
+        Epoch: view.epoch,
+        Networks: [...view.networks],
+        Legacy: [...view.legacy],
+        Committed: view.committed,
+        Left: [...view.left],
+      },
+    }),
+  };
+}
+
+export function blockFromWire(wire: Lightblock): Block {
+  const { lastUpdated, View } = wire;
+  return {
+    id: wire.ID,
+    payload: wire.Payload,
+    prevId: wire.PrevID,
+    type: wire.Type === WireType.CLIENT ? 1 : 0,
+    path: wire.Path,
+    deleted: wire.Deleted,
+    at: lastUpdated === undefined ? 0 : Number(lastUpdated.seconds) * 1000 + lastUpdated.nanos / 1_000_000,
+    ...(View !== undefined && {
+      view: {
+        epoch: View.Epoch,
+        networks: View.Networks,
+        legacy: View.Legacy,
+        committed: View.Committed,
+        left: View.Left,
+      },
+    }),
+  };
+}
+
+const ballot = (wire: Ballot | undefined): Ballot =>
+  wire === undefined ? NO_BALLOT : { epoch: wire.epoch, by: wire.by };
+const point = (wire: Point | undefined): Point =>
+  wire === undefined ? ORIGIN : { height: wire.height, digest: wire.digest };
+export const optionalPoint = (wire: Point | undefined): Point | undefined =>
+  wire === undefined ? undefined : point(wire);
+
+const MODES: Record<Mode, WireMode> = {
+  leading: WireMode.LEADING,
+  following: WireMode.FOLLOWING,
+  loose: WireMode.LOOSE,
+  failed: WireMode.FAILED,
+};
+
+export const statusToWire = (
+  { members, networks, lost, mode, ...status }: Status,
+  version: string,
+): MessageInitShape<typeof StatusResponseSchema> => ({
+  ...status,
+  mode: MODES[mode],
+  members: [...members],
+  networks: [...networks],
+  lost: [...lost],
+  version,
+});
+
+export function statusFromWire(wire: StatusResponse): Status {
+  const mode = (Object.keys(MODES) as Mode[]).find((name) => MODES[name] === wire.mode) ?? 'loose';
+  return {
+    address: wire.address,
+    name: wire.name,
+    mode,
+    view: ballot(wire.view),
+    promised: ballot(wire.promised),
+    members: wire.members,
+    networks: wire.networks,
+    head: point(wire.head),
+    headId: wire.headId,
+    base: point(wire.base),
+    committed: wire.committed,
+    lost: wire.lost,
+    clientBlocks: wire.clientBlocks,
+  };
+}
+
+export const preparedFromWire = (wire: PrepareResponse): Prepared => ({
+  promised: wire.promised,
+  standing: ballot(wire.standing),
+  view: ballot(wire.view),
+  head: point(wire.head),
+  committed: wire.committed,
+});
+
+export const appendToWire = ({
+  blocks,
+  ...append
+}: Append): MessageInitShape<typeof ReplicateRequestSchema> => ({
+  ...append,
+  blocks: blocks.map(blockToWire),
+});
+
+export const appendFromWire = (wire: ReplicateRequest): Append => ({
+  ballot: ballot(wire.ballot),
+  previous: point(wire.previous),
+  blocks: wire.blocks.map(blockFromWire),
+  committed: wire.committed,
+  compactTo: wire.compactTo,
+});
+
+/** A snapshot's kept blocks go in messages of their own after its first, with their heights. */
+export function* fetchedToWire({
+  snapshot,
+  blocks,
+}: Fetched): Generator<MessageInitShape<typeof FetchResponseSchema>> {
+  if (snapshot === undefined) {
+    yield { blocks: blocks.map(blockToWire) };
+    return;
+  }
+  const { header, kept } = snapshot;
+  yield {
+    snapshot: {
+      at: header.base,
+      id: header.baseId,
+      ...(header.network !== undefined && {
+        network: blockToWire(header.network.block),
+        networkAt: { height: header.network.height, digest: header.network.digest },
+      }),
+      waypoints: [...header.waypoints],
+      kept: kept.length,
+    },
+  };
+  for (const { block, height, digest } of kept)
+    yield { blocks: [blockToWire(block)], places: [{ height, digest }] };
+}
+
+/** Puts a snapshot together again. */
+export async function* fetchedFromWire(messages: AsyncIterable<FetchResponse>): AsyncGenerator<Fetched> {
+  let opening:
+    { message: FetchResponse; kept: { block: Block; height: number; digest: string }[] } | undefined;
+  for await (const message of messages) {
+    const blocks = message.blocks.map(blockFromWire);
+    if (message.snapshot !== undefined) opening = { message, kept: [] };
+    else if (opening === undefined) {
+      yield { blocks };
+      continue;
+    } else
+      blocks.forEach((block, i) => {
+        const place = point(message.places[i]);
+        opening!.kept.push({ block, ...place });
+      });
+    const { snapshot } = opening.message;
+    if (opening.kept.length < snapshot!.kept) continue;
+    if (opening.kept.length > snapshot!.kept)
+      throw new PeerError('invalid', 'the snapshot has more blocks than it says');
+    yield {
+      snapshot: {
+        header: {
+          lightpeer: 1,
+          base: point(snapshot!.at),
+          baseId: snapshot!.id,
+          network:
+            snapshot!.network === undefined
+              ? undefined
+              : { block: blockFromWire(snapshot!.network), ...point(snapshot!.networkAt) },
+          waypoints: snapshot!.waypoints.map(point),
+        },
+        kept: opening.kept,
+      },
+      blocks: [],
+    };
+    opening = undefined;
+  }
+}

@@ -1,0 +1,125 @@
+/** The sidecar as a program: flags and environment → peer, state files, health. Signals are the caller's. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exposition, startOps } from './ops.js';
+import { OptionsError, readOptions, usage } from './options.js';
+import type { PeerOptions } from './options.js';
+import { startPeer } from './peer.js';
+import { PeerError } from './port.js';
+import { LIMITS } from './replica/ports.js';
+import type { Log } from './replica/ports.js';
+
+export { OptionsError, PeerError, usage };
+
+export interface RunningPeer {
+  readonly address: string;
+  readonly opsPort: number;
+  /** Leaves the network, so that the others need not find out, and stops. */
+  close(): Promise<void>;
+}
+
+export interface RunDeps {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+  /** Takes a line of the log, without its line feed. */
+  write(line: string): void;
+}
+
+const logTo = (write: (line: string) => void, verbose: boolean): Log => {
+  const line = (level: string, what: object, message: string): void =>
+    write(JSON.stringify({ time: new Date().toISOString(), level, message, ...what }));
+  return {
+    info: (what, message) => {
+      if (verbose) line('info', what, message);
+    },
+    warn: (what, message) => line('warn', what, message),
+  };
+};
+
+async function tlsOf({ tls }: PeerOptions) {
+  if (tls === undefined) return undefined;
+  const { cert, key, ca } = tls;
+  return {
+    cert: await readFile(cert),
+    key: await readFile(key),
+    ca: ca === undefined ? undefined : await readFile(ca),
+  };
+}
+
+/** Starts the sidecar. Rejects with OptionsError or PeerError, whose message is for people. */
+export async function runPeer(
+  argv: readonly string[],
+  { environment, version, write }: RunDeps,
+): Promise<RunningPeer> {
+  const { options, place } = readOptions(argv, environment);
+  const log = logTo(write, options.verbose);
+  const peer = await startPeer({
+    repo: options.repo,
+    host: options.host,
+    port: options.port,
+    // A pod of the embedded cluster shares its 127.0.0.1 with the whole machine.
+    local: place.api === undefined,
+    name: options.name,
+    version,
+    log,
+    tls: await tlsOf(options),
+    sync: options.sync,
+    dialled: (address) => place.address(address),
+    limits: {
+      compactBytes: options.compactMb * 2 ** 20,
+      compactBlocks: options.compactBlocks,
+      compactAge: options.compactHours * 3_600_000,
+      keepBlocks: options.keepBlocks,
+      lookFor: LIMITS.lookFor,
+    },
+  });
+  try {
+    const state =
+      options.statePath === undefined
+        ? undefined
+        : await (
+            await import('./state/sync.js')
+          ).startStateSync({
+            peer,
+            path: options.statePath,
+            memory: join(options.repo, 'state.log'),
+            log: (message) => log.warn({}, message),
+          });
+    const ops = await startOps(
+      { host: options.opsHost, port: options.opsPort },
+      {
+        ready: peer.ready,
+        metrics: () =>
+          exposition(
+            peer.metrics(),
+            Object.fromEntries(
+              Object.entries(state?.counters ?? {}).map(([name, value]) => [`state_${name}`, value]),
+            ),
+          ),
+      },
+    );
+    write(
+      JSON.stringify({
+        time: new Date().toISOString(),
+        level: 'info',
+        message: 'lightpeer listens',
+        address: peer.address,
+        ops: `${options.opsHost}:${ops.port}`,
+        repo: options.repo,
+        ...(options.statePath !== undefined && { statePath: options.statePath }),
+      }),
+    );
+    return {
+      address: peer.address,
+      opsPort: ops.port,
+      close: async () => {
+        await state?.close();
+        await peer.close();
+        await ops.close();
+      },
+    };
+  } catch (error) {
+    await peer.close();
+    throw error;
+  }
+}

@@ -1,0 +1,235 @@
+/** What a peer can be told: the flags of the Go sidecar as they stand, their `--long` forms, and environment variables. */
+import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { placeOf } from '../place/place.js';
+import type { Place } from '../place/place.js';
+
+export interface PeerOptions {
+  /** Folder of the chain. */
+  readonly repo: string;
+  /** Address that others dial, and that the peer listens on. */
+  readonly host: string;
+  readonly port: number;
+  readonly name: string;
+  /** File or folder of the state; none when undefined. */
+  readonly statePath: string | undefined;
+  /** Taken for the sake of the Go sidecar's manifests. */
+  readonly otlp: string | undefined;
+  readonly verbose: boolean;
+  readonly opsHost: string;
+  readonly opsPort: number;
+  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string | undefined } | undefined;
+  readonly compactMb: number;
+  readonly compactBlocks: number;
+  readonly compactHours: number;
+  readonly keepBlocks: number;
+  /** Whether appended blocks are synced to disk before they count. */
+  readonly sync: boolean;
+}
+
+export class OptionsError extends Error {
+  override readonly name = 'OptionsError';
+}
+
+interface Setting {
+  readonly flag: string;
+  readonly variable: string;
+  readonly about: string;
+  readonly byDefault: string;
+  readonly switch?: true;
+}
+
+/** Flag → what it is. A flag is given as -flag VALUE, -flag=VALUE, or with two dashes. */
+const SETTINGS = {
+  repo: {
+    flag: 'repo',
+    variable: 'XI_PEER_REPO',
+    about: 'Folder of the chain; made when missing.',
+    byDefault: './blocks',
+  },
+  host: {
+    flag: 'host',
+    variable: 'XI_PEER_HOST',
+    about: "Address to listen on, and that others dial. The pod's own by default.",
+    byDefault: '',
+  },
+  port: { flag: 'port', variable: 'XI_PEER_PORT', about: 'Port of the gRPC service.', byDefault: '9081' },
+  name: { flag: 'name', variable: 'XI_PEER_NAME', about: 'Name of the peer in member lists.', byDefault: '' },
+  statePath: {
+    flag: 'statePath',
+    variable: 'XI_PEER_STATE_PATH',
+    about: 'File or folder that is shared; none when empty.',
+    byDefault: '',
+  },
+  otlp: {
+    flag: 'otlp',
+    variable: 'XI_PEER_OTLP',
+    about: 'Taken and not used: metrics are on the port of health.',
+    byDefault: '',
+  },
+  verbose: { flag: 'v', variable: 'XI_PEER_VERBOSE', about: 'Log more.', byDefault: 'false', switch: true },
+  opsHost: {
+    flag: 'ops-host',
+    variable: 'XI_PEER_OPS_HOST',
+    about: 'Address of health and metrics; that of the peer by default.',
+    byDefault: '',
+  },
+  opsPort: {
+    flag: 'ops-port',
+    variable: 'XI_PEER_OPS_PORT',
+    about: 'Port of /healthz, /readyz and /metrics; 0 takes a free one.',
+    byDefault: '9082',
+  },
+  tlsCert: {
+    flag: 'tls-cert',
+    variable: 'XI_PEER_TLS_CERT',
+    about: 'File of the certificate; with it peers speak TLS only.',
+    byDefault: '',
+  },
+  tlsKey: {
+    flag: 'tls-key',
+    variable: 'XI_PEER_TLS_KEY',
+    about: "File of the certificate's key.",
+    byDefault: '',
+  },
+  tlsCa: {
+    flag: 'tls-ca',
+    variable: 'XI_PEER_TLS_CA',
+    about: 'File of the authority that other peers must be certified by.',
+    byDefault: '',
+  },
+  compactMb: {
+    flag: 'compact-mb',
+    variable: 'XI_PEER_COMPACT_MB',
+    about: 'Compact the chain above this size in MiB.',
+    byDefault: '256',
+  },
+  compactBlocks: {
+    flag: 'compact-blocks',
+    variable: 'XI_PEER_COMPACT_BLOCKS',
+    about: 'Compact the chain above this number of blocks.',
+    byDefault: '200000',
+  },
+  compactHours: {
+    flag: 'compact-hours',
+    variable: 'XI_PEER_COMPACT_HOURS',
+    about: 'Compact blocks older than this.',
+    byDefault: '168',
+  },
+  keepBlocks: {
+    flag: 'keep-blocks',
+    variable: 'XI_PEER_KEEP_BLOCKS',
+    about: 'How many of the newest blocks compaction leaves.',
+    byDefault: '10000',
+  },
+  sync: {
+    flag: 'sync',
+    variable: 'XI_PEER_SYNC',
+    about: 'Sync blocks to disk before they count; false only for measuring.',
+    byDefault: 'true',
+  },
+} as const satisfies Record<string, Setting>;
+
+type Key = keyof typeof SETTINGS;
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const settings = Object.entries(SETTINGS) as [Key, Setting][];
+
+/** The lines of `--help`. */
+export const usage = (): string =>
+  [
+    'Usage: xi-k8s lightpeer [flags]',
+    '',
+    ...settings.map(
+      ([, { flag, variable, about, byDefault }]) =>
+        `  -${flag.padEnd(16)} ${variable.padEnd(24)} ${about}${byDefault === '' ? '' : ` [${byDefault}]`}`,
+    ),
+  ].join('\n');
+
+/** The first address of the machine that is not its loopback. */
+function ownAddress(): string {
+  const found = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ internal, address }) => !internal && !address.startsWith('fe80'));
+  return (found.find(({ family }) => family === 'IPv4') ?? found[0])?.address ?? '127.0.0.1';
+}
+
+function parseFlags(argv: readonly string[]): Map<Key, string> {
+  const given = new Map<Key, string>();
+  for (let i = 0; i < argv.length; i++) {
+    const [, name, , inline] = /^--?([a-zA-Z-]+)(=(.*))?$/s.exec(argv[i]!) ?? [];
+    const found = settings.find(
+      ([key, { flag }]) => flag === name || key.toLowerCase() === name?.replaceAll('-', '').toLowerCase(),
+    );
+    if (name === undefined || found === undefined)
+      throw new OptionsError(`'${argv[i]}' is no flag of lightpeer\n\n${usage()}`);
+    const [key, setting] = found;
+    if (inline !== undefined) given.set(key, inline);
+    else if (setting.switch === true) given.set(key, 'true');
+    else {
+      const value = argv[++i];
+      if (value === undefined) throw new OptionsError(`-${name} needs a value`);
+      given.set(key, value);
+    }
+  }
+  return given;
+}
+
+/** Reads flags and environment; flags win. Throws OptionsError that says what is wrong and what is allowed. */
+export function readOptions(
+  argv: readonly string[],
+  environment: Environment,
+): { readonly options: PeerOptions; readonly place: Place } {
+  const given = parseFlags(argv);
+  const place = placeOf(environment);
+  const text = (key: Key): string =>
+    given.get(key) ?? environment[SETTINGS[key].variable] ?? SETTINGS[key].byDefault;
+  const whole = (key: Key, least: number, most: number): number => {
+    const value = Number(text(key));
+    if (!Number.isInteger(value) || value < least || value > most)
+      throw new OptionsError(
+        `-${SETTINGS[key].flag} (${SETTINGS[key].variable}) is '${text(key)}': give a whole number from ${least} to ${most}`,
+      );
+    return value;
+  };
+  const yes = (key: Key): boolean => {
+    const value = text(key).toLowerCase();
+    if (!['true', 'false', '1', '0'].includes(value))
+      throw new OptionsError(
+        `-${SETTINGS[key].flag} (${SETTINGS[key].variable}) is '${value}': give true or false`,
+      );
+    return value === 'true' || value === '1';
+  };
+  const path = (key: Key): string | undefined => (text(key) === '' ? undefined : place.path(text(key)));
+  const host = text('host') === '' ? (environment['XI_POD_IP'] ?? ownAddress()) : place.host(text('host'));
+  if (isIP(host.replace(/^\[|\]$/g, '')) === 0 && host !== 'localhost')
+    throw new OptionsError(`-host (XI_PEER_HOST) is '${host}': give the IP address that other peers dial`);
+  if (isIP(host) !== 0 && /^(0\.0\.0\.0|::)$/.test(host))
+    throw new OptionsError(
+      `-host (XI_PEER_HOST) is '${host}': give the one address that other peers dial, or none`,
+    );
+  const cert = path('tlsCert');
+  const key = path('tlsKey');
+  if ((cert === undefined) !== (key === undefined))
+    throw new OptionsError('-tls-cert and -tls-key go together: give both or neither');
+  return {
+    place,
+    options: {
+      repo: path('repo')!,
+      host,
+      port: whole('port', 1, 65_535),
+      name: text('name'),
+      statePath: path('statePath'),
+      otlp: text('otlp') === '' ? undefined : text('otlp'),
+      verbose: yes('verbose'),
+      opsHost: text('opsHost') === '' ? host : place.host(text('opsHost')),
+      opsPort: whole('opsPort', 0, 65_535),
+      tls: cert === undefined || key === undefined ? undefined : { cert, key, ca: path('tlsCa') },
+      compactMb: whole('compactMb', 1, 1 << 20),
+      compactBlocks: whole('compactBlocks', 10, 100_000_000),
+      compactHours: whole('compactHours', 1, 1_000_000),
+      keepBlocks: whole('keepBlocks', 1, 10_000_000),
+      sync: yes('sync'),
+    },
+  };
+}

@@ -1,0 +1,91 @@
+/** Persisting: a block goes to whoever orders the blocks, again and again with the same id, until every member has it. */
+import type { Block } from '../chain/block.js';
+import { MAX_PAYLOAD_BYTES, PeerError } from '../port.js';
+import type { PersistOptions } from '../port.js';
+import type { Changes } from './changes.js';
+import { sameBallot, viewBallot } from './state.js';
+import type { State } from './state.js';
+import { createSubmitter } from './submitter.js';
+
+const PERSIST_MS = 30_000;
+const SUBMIT_MS = 5000;
+const RETRY_MS = 30;
+
+export type Persist = (payload: Uint8Array, options?: PersistOptions) => Promise<{ id: string }>;
+
+export function createPersist(state: State, changes: Changes): Persist {
+  const { clock, transport } = state;
+
+  const submitter = createSubmitter((blocks) =>
+    transport.call(viewBallot(state).by, 'submit', { blocks }, SUBMIT_MS),
+  );
+  let submittedTo = viewBallot(state);
+  changes.listen(() => {
+    const to = viewBallot(state);
+    const followed = state.mode === 'following';
+    if (followed && sameBallot(to, submittedTo)) return;
+    submittedTo = to;
+    if (submitter.idle()) return;
+    submitter.abandon(new PeerError('refused', 'somebody else orders the blocks of the network now'));
+  });
+
+  function checked(payload: Uint8Array, { id, path = '', deleted = false }: PersistOptions): Block {
+    if (payload.byteLength > MAX_PAYLOAD_BYTES)
+      throw new PeerError(
+        'invalid',
+        `a payload of ${payload.byteLength} bytes is above the limit of ${MAX_PAYLOAD_BYTES} (4 MiB less 64 KiB): split it`,
+      );
+    if (id !== undefined && (id === '' || id.length > 200))
+      throw new PeerError('invalid', `the id of a block has 1 to 200 characters, this one ${id.length}`);
+    if (path.length > 4096) throw new PeerError('invalid', 'the path of a state has at most 4096 characters');
+    return {
+      id: id ?? state.newId(),
+      prevId: '',
+      type: 1,
+      payload: deleted ? new Uint8Array() : payload,
+      path,
+      deleted,
+      at: state.today(),
+    };
+  }
+
+  async function persist(payload: Uint8Array, options: PersistOptions = {}): Promise<{ id: string }> {
+    const block = checked(payload, options);
+    const deadline = clock.now() + (options.timeoutMs ?? PERSIST_MS);
+    let why = 'the peer is between two views';
+    for (;;) {
+      const left = deadline - clock.now();
+      if (state.closing) throw new PeerError('closed', 'this peer is being stopped');
+      if (options.signal?.aborted === true) throw new PeerError('closed', 'the caller gave up');
+      if (left <= 0)
+        throw new PeerError('timeout', `not persisted in time: ${why}. Retry with the id ${block.id}`);
+      try {
+        if (state.leader !== undefined) await within(left, state.leader.submit([block]));
+        else if (state.mode === 'following') await within(left, submitter.submit(block));
+        else {
+          if (state.mode === 'failed')
+            throw new PeerError('disk', 'the disk of this peer refuses to write: free space, then try again');
+          await changes.wait(Math.min(left, 1000));
+          continue;
+        }
+        state.counters.persisted++;
+        return { id: block.id };
+      } catch (error) {
+        const { code, message } = error as PeerError;
+        if (code === 'overloaded' || code === 'invalid' || (code === 'disk' && state.mode === 'failed'))
+          throw error;
+        why = message;
+        await new Promise<void>((resolve) => clock.after(Math.min(RETRY_MS, left), resolve));
+      }
+    }
+  }
+
+  function within<T>(ms: number, work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const cancel = clock.after(ms, () => reject(new PeerError('timeout', 'not every member has it yet')));
+      work.then(resolve, reject).finally(cancel);
+    });
+  }
+
+  return persist;
+}

@@ -1,0 +1,67 @@
+/** A member's blocks on their way to whoever orders them: those that come at once travel together. */
+import type { Block } from '../chain/block.js';
+import type { PeerError } from '../port.js';
+
+interface Waiting {
+  readonly block: Block;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+export interface Submitter {
+  /** Resolves when every member has the block. */
+  submit(block: Block): Promise<void>;
+  /** What is on its way is no longer waited for: it is sent again, with its id, to somebody else. */
+  abandon(error: PeerError): void;
+  /** Nothing waits. */
+  idle(): boolean;
+}
+
+/** Calls at a time: one on its way there while the blocks of another are written. */
+const CALLS = 3;
+const BATCH_BLOCKS = 256;
+const BATCH_BYTES = 1 << 20;
+
+export function createSubmitter(send: (blocks: readonly Block[]) => Promise<unknown>): Submitter {
+  let queue: Waiting[] = [];
+  const sent = new Set<Waiting[]>();
+
+  function pump(): void {
+    while (sent.size < CALLS && queue.length > 0) {
+      const batch: Waiting[] = [];
+      let bytes = 0;
+      for (const waiting of queue.slice(0, BATCH_BLOCKS)) {
+        if (batch.length > 0 && bytes + waiting.block.payload.byteLength > BATCH_BYTES) break;
+        bytes += waiting.block.payload.byteLength;
+        batch.push(waiting);
+      }
+      queue = queue.slice(batch.length);
+      sent.add(batch);
+      send(batch.map(({ block }) => block)).then(
+        () => settle(batch, ({ resolve }) => resolve()),
+        (error: unknown) => settle(batch, ({ reject }) => reject(error)),
+      );
+    }
+  }
+
+  function settle(batch: Waiting[], how: (waiting: Waiting) => void): void {
+    if (!sent.delete(batch)) return;
+    for (const waiting of batch) how(waiting);
+    pump();
+  }
+
+  return {
+    submit: (block) =>
+      new Promise((resolve, reject) => {
+        queue.push({ block, resolve, reject });
+        pump();
+      }),
+    idle: () => queue.length === 0 && sent.size === 0,
+    abandon: (error) => {
+      const all = [...[...sent].flat(), ...queue];
+      sent.clear();
+      queue = [];
+      for (const { reject } of all) reject(error);
+    },
+  };
+}

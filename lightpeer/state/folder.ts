@@ -1,0 +1,211 @@
+/** The shared folder: files read whole, written atomically, and never outside of it. */
+import { createHash, randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { lstat, mkdir, open, readdir, realpath, rename, rm, stat, writeFile, chmod } from 'node:fs/promises';
+import { basename, dirname, join, sep } from 'node:path';
+import { isPassing, pathProblem } from './paths.js';
+
+/** A state that cannot be read or written; the message says which, why, and what to do. */
+export class StateError extends Error {
+  override readonly name = 'StateError';
+}
+
+/** What a look at a file tells without reading it. */
+export interface Look {
+  readonly inode: bigint;
+  readonly bytes: bigint;
+  readonly changedNs: bigint;
+  /** It came under its name whole, by a rename: nobody is in the middle of writing it. */
+  readonly finished: boolean;
+}
+
+export const sameLook = (a: Look | undefined, b: Look | undefined): boolean =>
+  a?.inode === b?.inode && a?.bytes === b?.bytes && a?.changedNs === b?.changedNs;
+
+export interface StateFolder {
+  /** The folder that is watched, and whether folders in it count. */
+  readonly root: string;
+  readonly whole: boolean;
+  /**
+   * All states that there are, with a look at each. Throws StateError when there are too many.
+   * @param problem told of each file that is no state, with the reason.
+   */
+  scan(problem?: (state: string, message: string) => void): Promise<Map<string, Look>>;
+  /** Undefined when there is no such file. Throws StateError for what is there and is no state. */
+  look(state: string): Promise<Look | undefined>;
+  /** The whole content. Undefined when there is no such file. Throws StateError. */
+  read(state: string): Promise<Buffer | undefined>;
+  /** Readers see the old content or the new one, never a part. Throws StateError. */
+  write(state: string, content: Uint8Array): Promise<void>;
+  remove(state: string): Promise<void>;
+  /** The state that a path of the network stands for. Throws StateError when it is none of this folder. */
+  stateOf(path: string): string;
+  /** What the network calls a state. */
+  pathOf(state: string): string;
+}
+
+export interface FolderOptions {
+  /** A file, or a folder with any number of them. What is not there yet is a file, unless it ends with `/`. */
+  readonly path: string;
+  /** Larger files are refused. */
+  readonly mostBytes: number;
+  /** More files than that are an error. Default 10,000. */
+  readonly mostFiles?: number | undefined;
+}
+
+const OWN = '.xi-state-';
+/** Whoever shares the folder may have another user id, and writes the file as well. */
+const FILE_MODE = 0o666;
+
+export const digestOf = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex');
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';
+const isAbsent = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(codeOf(error));
+const absent = (error: unknown): undefined => {
+  if (!isAbsent(error)) throw error;
+};
+
+/** Opens the folder, and makes it when it is not there. Rejects with StateError when it cannot be used. */
+export async function openFolder(options: FolderOptions): Promise<StateFolder> {
+  const { path, mostBytes, mostFiles = 10_000 } = options;
+  const found = await stat(path).catch(absent);
+  const whole = found?.isDirectory() ?? path.endsWith('/');
+  if (found !== undefined && !whole && !found.isFile())
+    throw new StateError(`${path} is neither a file nor a folder; give one of these as statePath`);
+  const wanted = whole ? path : dirname(path);
+  await mkdir(wanted, { recursive: true }).catch((error: unknown) => {
+    throw new StateError(`the folder ${wanted} cannot be made: ${codeOf(error)}`);
+  });
+  const root = await realpath(wanted);
+  const only = whole ? undefined : basename(path);
+  const placeOf = (state: string): string => join(root, state);
+
+  /** The real place of a state that is a link; a link that leads out of the folder is no state. */
+  const resolve = async (state: string): Promise<string | undefined> => {
+    const real = await realpath(placeOf(state)).catch(absent);
+    if (real !== undefined && !real.startsWith(root + sep))
+      throw new StateError(`${state} is a link out of the folder and is not shared; copy the file instead`);
+    return real;
+  };
+
+  const lookAt = async (state: string): Promise<Look | undefined> => {
+    let found = await lstat(placeOf(state), { bigint: true }).catch(absent);
+    if (found?.isSymbolicLink()) {
+      const real = await resolve(state);
+      found = real === undefined ? undefined : await stat(real, { bigint: true }).catch(absent);
+    }
+    if (found === undefined) return undefined;
+    if (!found.isFile()) throw new StateError(`${state} is no regular file and is not shared`);
+    // A rename touches the inode and not the content, a write both at once.
+    const { ino: inode, size: bytes, ctimeNs: changedNs, mtimeNs } = found;
+    return { inode, bytes, changedNs, finished: mtimeNs < changedNs };
+  };
+
+  /** The folder that a state lies in, made where it is not there; no part of it may be a link out. */
+  const makeFolder = async (state: string): Promise<string> => {
+    const folder = dirname(placeOf(state));
+    await mkdir(folder, { recursive: true });
+    const real = await realpath(folder);
+    if (real !== root && !real.startsWith(root + sep))
+      throw new StateError(`${state} leads out of the folder by a link and was refused`);
+    return real;
+  };
+
+  type Problem = (state: string, message: string) => void;
+  const collect = async (state: string, states: Map<string, Look>, problem: Problem): Promise<void> => {
+    try {
+      const look = await lookAt(state);
+      if (look !== undefined) states.set(state, look);
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error;
+      problem(state, error.message);
+    }
+    if (states.size > mostFiles)
+      throw new StateError(`${path} holds more than ${mostFiles} files; share fewer, or a file of them`);
+  };
+  const walk = async (inner: string, states: Map<string, Look>, problem: Problem): Promise<void> => {
+    const found = await readdir(join(root, inner), { withFileTypes: true }).catch(absent);
+    for (const item of found ?? []) {
+      if (isPassing(item.name)) continue;
+      const state = inner === '' ? item.name : `${inner}/${item.name}`;
+      if (item.isDirectory()) await walk(state, states, problem);
+      else await collect(state, states, problem);
+    }
+  };
+
+  const tooLarge = (state: string, bytes: number | bigint): StateError =>
+    new StateError(`${state} has ${bytes} bytes and is not shared; ${mostBytes} are the most`);
+
+  const failed =
+    (what: string) =>
+    (error: unknown): never => {
+      if (error instanceof StateError) throw error;
+      throw new StateError(`${what}: ${codeOf(error) || String(error)}`);
+    };
+
+  return {
+    root,
+    whole,
+    async scan(problem = () => undefined) {
+      const states = new Map<string, Look>();
+      if (only === undefined) await walk('', states, problem);
+      else await collect(only, states, problem);
+      return states;
+    },
+    look: (state) => lookAt(state).catch(failed(`${state} cannot be looked at`)),
+    async read(state) {
+      const real = await resolve(state);
+      if (real === undefined) return undefined;
+      const file = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+        (error: unknown) => (isAbsent(error) ? undefined : failed(`${state} cannot be read`)(error)),
+      );
+      if (file === undefined) return undefined;
+      try {
+        const { size } = await file.stat();
+        if (size > mostBytes) throw tooLarge(state, size);
+        const content = await file.readFile();
+        if (content.length > mostBytes) throw tooLarge(state, content.length);
+        return content;
+      } catch (error) {
+        return failed(`${state} cannot be read`)(error);
+      } finally {
+        await file.close();
+      }
+    },
+    async write(state, content) {
+      try {
+        const folder = await makeFolder(state);
+        const target = join(folder, basename(state));
+        const before = await lstat(target).catch(absent);
+        if (before?.isDirectory()) throw new StateError(`${state} is a folder here and cannot become a file`);
+        const draft = join(folder, `${OWN}${randomBytes(6).toString('hex')}`);
+        try {
+          await writeFile(draft, content, { flag: 'wx' });
+          // Apart from writing, as the umask has no say here.
+          await chmod(draft, before?.isFile() ? before.mode & 0o777 : FILE_MODE);
+          await rename(draft, target);
+        } catch (error) {
+          await rm(draft, { force: true });
+          throw error;
+        }
+      } catch (error) {
+        failed(`${state} cannot be written`)(error);
+      }
+    },
+    async remove(state) {
+      const folder = await realpath(dirname(placeOf(state))).catch(absent);
+      if (folder === undefined || (folder !== root && !folder.startsWith(root + sep))) return;
+      await rm(join(folder, basename(state)), { force: true }).catch(failed(`${state} cannot be removed`));
+    },
+    stateOf(received) {
+      if (only !== undefined) {
+        if (received === '' || received === only) return only;
+        throw new StateError(`'${received}' is another state than the one file that is shared here`);
+      }
+      const problem = pathProblem(received);
+      if (problem !== undefined) throw new StateError(`the path '${received}' ${problem} and was refused`);
+      return received;
+    },
+    pathOf: (state) => (only === undefined ? state : ''),
+  };
+}

@@ -1,0 +1,389 @@
+/**
+ * One file of the chain with its index in memory: 8 bytes a block for its place in the file, 16 for its id, and the newest
+ * blocks themselves. Appending is synchronous in memory; the disk follows, many blocks by one write and one sync.
+ */
+import { digestAfter, viewOf } from '../chain/block.js';
+import type { Block, Placed, Point } from '../chain/block.js';
+import { PeerError } from '../port.js';
+import type { Disk, DiskFile } from './disk.js';
+import { createIdIndex } from './id-index.js';
+import { decodeBlock, decodeHeader, encodeBlock, encodeHeader } from './lines.js';
+import type { Header } from './lines.js';
+import { growable } from './growable.js';
+
+/** What was cut off is kept here for a person to look at. */
+const ASIDE = 'damaged.log';
+
+export const EMPTY_HEADER: Header = {
+  lightpeer: 1,
+  base: { height: 0, digest: '' },
+  baseId: '',
+  kept: 0,
+  waypoints: [],
+};
+
+/** The newest blocks stay in memory up to this many bytes of payload, those not yet on disk in any case. */
+const RECENT_BYTES = 2 << 20;
+const RECENT_BLOCKS = 4096;
+/** What a block weighs beside its payload, roughly. */
+const BLOCK_BYTES = 300;
+/** Read from the file in one go. */
+const CHUNK_BYTES = 512 << 10;
+
+export interface Appended {
+  readonly placed: readonly Placed[];
+  /** Rejects when the disk refuses; the file is then of no more use and must be opened anew. */
+  readonly synced: Promise<void>;
+}
+
+export interface ChainFile {
+  readonly header: Header;
+  readonly name: string;
+  /** Last block in memory. */
+  head(): Point & { readonly id: string };
+  /** Last block on disk. */
+  synced(): Point;
+  /** Newest NETWORK block that makes a view. */
+  network(): Placed | undefined;
+  /** Places of all NETWORK blocks that made views, those before the base included. */
+  waypoints(): readonly Point[];
+  committed(): number;
+  clientBlocks(): number;
+  bytes(): number;
+  append(blocks: readonly Block[], committed: number): Appended;
+  /** Blocks of positions `from` to below `to`: kept ones first, then the chain. At least one, and about half a MiB. */
+  some(from: number, to: number): Promise<Placed[]>;
+  /** As `some`, but the last ones before `to`; oldest first. */
+  someBefore(to: number): Promise<Placed[]>;
+  /** Position of a height above the base. */
+  position(height: number): number;
+  length(): number;
+  /** Offset in the file where a position begins. */
+  offset(position: number): number;
+  candidates(id: string): number[];
+  /** Bytes of the file as they are. */
+  raw(buffer: Uint8Array, offset: number): Promise<number>;
+  flushed(): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface Write {
+  readonly bytes: Buffer;
+  readonly to: Point;
+  done(): void;
+  failed(error: unknown): void;
+}
+
+/** A file as `scan` or `create` left it. */
+interface Start {
+  readonly disk: Disk;
+  readonly name: string;
+  readonly file: DiskFile;
+  readonly header: Header;
+}
+
+function chainFile({ disk, name, file, header }: Start, expected = 0) {
+  const offsets = growable(expected);
+  const keptHeights: number[] = [];
+  const ids = createIdIndex(expected);
+  const waypoints: Point[] = [...header.waypoints];
+  let head = { ...header.base, id: header.baseId };
+  let synced: Point = header.base;
+  let network = header.network;
+  let committed = header.base.height;
+  let clients = 0;
+  let end = 0;
+  let recent: { placed: Placed; bytes: number }[] = [];
+  let recentBytes = 0;
+  let queue: Write[] = [];
+  let flushing: Promise<void> | undefined;
+  let broken: PeerError | undefined;
+  let flushedTo = 0;
+
+  const position = (height: number): number => header.kept + height - header.base.height - 1;
+
+  function remember(placed: Placed): void {
+    const bytes = placed.block.payload.byteLength + BLOCK_BYTES;
+    recent.push({ placed, bytes });
+    recentBytes += bytes;
+    trim();
+  }
+
+  function trim(): void {
+    if (recentBytes <= RECENT_BYTES && recent.length <= RECENT_BLOCKS) return;
+    // A quarter at once: moving the rest for every block would cost more than the memory is worth.
+    let drop = 0;
+    while (
+      drop < recent.length - 1 &&
+      (recentBytes > RECENT_BYTES * 0.75 || recent.length - drop > RECENT_BLOCKS * 0.75) &&
+      recent[drop]!.placed.height <= synced.height
+    )
+      recentBytes -= recent[drop++]!.bytes;
+    if (drop > 0) recent = recent.slice(drop);
+  }
+
+  /** Takes a block into the index; its line lies, or will lie, at the end. */
+  function index(placed: Placed, length: number, known: number): void {
+    const { block } = placed;
+    const at = offsets.length();
+    offsets.push(end);
+    end += length;
+    ids.add(block.id, at);
+    if (at < header.kept) keptHeights.push(placed.height);
+    else {
+      head = { height: placed.height, digest: placed.digest, id: block.id };
+      if (viewOf(placed) !== undefined) {
+        network = placed;
+        waypoints.push({ height: placed.height, digest: placed.digest });
+      }
+      remember(placed);
+    }
+    if (block.type === 1) clients++;
+    committed = Math.max(committed, known);
+  }
+
+  async function flush(): Promise<void> {
+    while (queue.length > 0) {
+      const batch = queue;
+      queue = [];
+      try {
+        if (broken !== undefined) throw broken;
+        const bytes = Buffer.concat(batch.map((write) => write.bytes));
+        await file.write(bytes, flushedTo);
+        flushedTo += bytes.length;
+        synced = batch.at(-1)!.to;
+        trim();
+        for (const write of batch) write.done();
+      } catch (error) {
+        broken ??= new PeerError(
+          'disk',
+          `${disk.folder}: writing the chain failed: ${(error as Error).message}`,
+          { cause: error },
+        );
+        for (const write of batch) write.failed(broken);
+      }
+    }
+    flushing = undefined;
+  }
+
+  async function read(from: number, to: number): Promise<Placed[]> {
+    const start = offsets.at(from);
+    const buffer = Buffer.allocUnsafe((to < offsets.length() ? offsets.at(to) : end) - start);
+    const length = await file.read(buffer, start);
+    const blocks: Placed[] = [];
+    for (let at = from; at < to; at++) {
+      const lineStart = offsets.at(at) - start;
+      const lineEnd = (at + 1 < offsets.length() ? offsets.at(at + 1) : end) - start - 1;
+      const line = lineEnd < length ? decodeBlock(buffer.subarray(lineStart, lineEnd)) : undefined;
+      if (line === undefined) {
+        broken ??= new PeerError('disk', `${disk.folder}/${name}: the block at line ${at + 2} is damaged`);
+        throw broken;
+      }
+      blocks.push(line);
+    }
+    return blocks;
+  }
+
+  const inMemory = (from: number): number => {
+    const first = recent[0]?.placed.height;
+    return first === undefined ? -1 : from - position(first);
+  };
+
+  const self: ChainFile = {
+    header,
+    name,
+    head: () => head,
+    synced: () => synced,
+    network: () => network,
+    waypoints: () => waypoints,
+    committed: () => Math.min(committed, head.height),
+    clientBlocks: () => clients,
+    bytes: () => end,
+    append: (blocks, known) => {
+      if (broken !== undefined) return { placed: [], synced: Promise.reject(broken) };
+      const lines: Buffer[] = [];
+      const placed = blocks.map((given) => {
+        const block = given.prevId === head.id ? given : { ...given, prevId: head.id };
+        const place = { height: head.height + 1, digest: digestAfter(head.digest, block), block };
+        const line = encodeBlock(place, known);
+        lines.push(line);
+        index(place, line.length, known);
+        return place;
+      });
+      if (placed.length === 0) return { placed, synced: self.flushed() };
+      const done = new Promise<void>((resolve, reject) => {
+        queue.push({ bytes: Buffer.concat(lines), to: placed.at(-1)!, done: resolve, failed: reject });
+      });
+      flushing ??= Promise.resolve().then(flush);
+      return { placed, synced: done };
+    },
+    some: async (from, to) => {
+      const memory = inMemory(from);
+      let last = from + 1;
+      if (memory >= 0) {
+        const blocks: Placed[] = [];
+        for (let i = memory, bytes = 0; i < recent.length && i - memory < to - from; i++) {
+          bytes += recent[i]!.bytes;
+          if (blocks.length > 0 && bytes > CHUNK_BYTES) break;
+          blocks.push(recent[i]!.placed);
+        }
+        return blocks;
+      }
+      const firstRecent = recent[0] === undefined ? offsets.length() : position(recent[0].placed.height);
+      const limit = Math.min(to, firstRecent);
+      const lineEnd = (at: number): number => (at + 1 < offsets.length() ? offsets.at(at + 1) : end);
+      while (last < limit && lineEnd(last) - offsets.at(from) <= CHUNK_BYTES) last++;
+      return read(from, last);
+    },
+    someBefore: async (to) => {
+      let from = to - 1;
+      while (from > 0 && offsets.at(to - 1) - offsets.at(from - 1) <= CHUNK_BYTES) from--;
+      const memory = inMemory(from);
+      if (memory >= 0) return recent.slice(memory, memory + to - from).map(({ placed }) => placed);
+      const blocks: Placed[] = [];
+      while (from < to) {
+        const more = await self.some(from, to);
+        blocks.push(...more);
+        from += more.length;
+      }
+      return blocks;
+    },
+    position,
+    length: () => offsets.length(),
+    offset: (at) => (at < offsets.length() ? offsets.at(at) : end),
+    candidates: ids.candidates,
+    raw: (buffer, offset) => file.read(buffer, offset),
+    flushed: async () => {
+      while (flushing !== undefined) await flushing;
+      if (broken !== undefined) throw broken;
+    },
+    close: async () => {
+      while (flushing !== undefined) await flushing;
+      await file.close();
+    },
+  };
+  return {
+    self,
+    index,
+    begin: (headerLength: number): void => void (end = headerLength),
+    /** All that was indexed lies on the disk. */
+    settle: (): void => {
+      flushedTo = end;
+      synced = head;
+    },
+    end: () => end,
+    head: () => head,
+  };
+}
+
+/** A new file with its header; kept blocks are given with their own heights. Replaces what has the name. */
+export async function createChainFile(
+  disk: Disk,
+  name: string,
+  { header, kept }: { header: Omit<Header, 'kept'>; kept: readonly Placed[] },
+): Promise<ChainFile> {
+  const full = { ...header, kept: kept.length };
+  const file = await disk.open(name);
+  const made = chainFile({ disk, name, file, header: full });
+  const lines = [encodeHeader(full)];
+  made.begin(lines[0]!.length);
+  for (const placed of kept) {
+    const line = encodeBlock(placed, 0);
+    lines.push(line);
+    made.index(placed, line.length, 0);
+  }
+  try {
+    await file.truncate(0);
+    await file.write(Buffer.concat(lines), 0);
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    throw error;
+  }
+  made.settle();
+  return made.self;
+}
+
+export interface Opened {
+  readonly chain: ChainFile;
+  /** Bytes at the end that were no sound blocks, and were cut off. Whole lines among them are in `damaged.log`. */
+  readonly cut: number;
+}
+
+/**
+ * Reads a file, checks every line, and cuts off what follows the last sound one. Undefined when not even the header is sound:
+ * what there is is then in `damaged.log`.
+ */
+export async function openChainFile(disk: Disk, name: string): Promise<Opened | undefined> {
+  const file = await disk.open(name);
+  try {
+    const opened = await scan(disk, name, file);
+    if (opened === undefined) {
+      const size = await file.size();
+      await file.close();
+      if (size > 0) await disk.rename(name, ASIDE);
+    }
+    return opened;
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function scan(disk: Disk, name: string, file: DiskFile): Promise<Opened | undefined> {
+  const size = await file.size();
+  let made: ReturnType<typeof chainFile> | undefined;
+  let sound = true;
+  let rest = Buffer.alloc(0);
+  for (let read = 0; read < size && sound;) {
+    const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size - read));
+    const length = await file.read(chunk, read);
+    if (length === 0) break;
+    read += length;
+    rest = Buffer.concat([rest, chunk.subarray(0, length)]);
+    let start = 0;
+    for (let stop = rest.indexOf(10); stop !== -1 && sound; stop = rest.indexOf(10, start)) {
+      const line = rest.subarray(start, stop);
+      if (made === undefined) {
+        const header = decodeHeader(line);
+        if (header === undefined) break;
+        made = chainFile({ disk, name, file, header }, Math.ceil(size / 1024));
+        made.begin(line.length + 1);
+      } else sound = take(made, line);
+      if (sound) start = stop + 1;
+    }
+    if (made === undefined && rest.indexOf(10) !== -1) break;
+    rest = rest.subarray(start);
+  }
+  if (made === undefined || made.self.length() < made.self.header.kept) return undefined;
+  const cut = size - made.end();
+  if (cut > 0) {
+    await setAside(disk, file, made.end());
+    await file.truncate(made.end());
+  }
+  // What was read may only be in the machine's memory: the process before this one ended before it was synced.
+  await file.sync();
+  made.settle();
+  return { chain: made.self, cut };
+}
+
+function take(made: ReturnType<typeof chainFile>, line: Buffer): boolean {
+  const block = decodeBlock(line);
+  if (block === undefined) return false;
+  const { height, digest } = made.head();
+  const chained = made.self.length() >= made.self.header.kept;
+  if (chained && (block.height !== height + 1 || block.digest !== digestAfter(digest, block.block)))
+    return false;
+  made.index(block, line.length + 1, block.committed);
+  return true;
+}
+
+/** Keeps for a person what is cut off, unless it is a line that was never finished. */
+async function setAside(disk: Disk, file: DiskFile, from: number): Promise<void> {
+  const buffer = Buffer.alloc(Math.min((await file.size()) - from, 16 << 20));
+  await file.read(buffer, from);
+  if (!buffer.includes(10)) return;
+  const aside = await disk.open(ASIDE);
+  await aside.truncate(0);
+  await aside.write(buffer, 0);
+  await aside.close();
+}

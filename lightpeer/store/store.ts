@@ -1,0 +1,311 @@
+/** The chain of a peer on disk: appended to in place, rewritten only as a whole beside the old one and put in its place. */
+import { ORIGIN, samePoint, viewOf } from '../chain/block.js';
+import type { Ballot, Block, Placed, Point } from '../chain/block.js';
+import { PeerError } from '../port.js';
+import { createChainFile, EMPTY_HEADER, openChainFile } from './chain-file.js';
+import type { Appended, ChainFile } from './chain-file.js';
+import { survivors } from './compaction.js';
+import type { Disk } from './disk.js';
+import { readGoFolder } from './go-folder.js';
+import type { Header } from './lines.js';
+
+const NAME = 'chain.log';
+const NEXT = 'next.log';
+const INCOMING = 'incoming.log';
+
+/** Where a chain begins that no longer reaches back to its origin. */
+export interface Snapshot {
+  readonly header: Omit<Header, 'kept'>;
+  /** The newest block of each state before the base. */
+  readonly kept: readonly Placed[];
+}
+
+/** A chain that is being fetched, beside the one in use. */
+export interface Staging {
+  head(): Point & { readonly id: string };
+  /** Of the newest view in it. */
+  view(): Ballot | undefined;
+  /** Resolves when they are on disk. */
+  append(blocks: readonly Block[]): Promise<void>;
+  /** It becomes the chain. Resolves to where the old chain was left. */
+  commit(): Promise<Point>;
+  abort(): Promise<void>;
+}
+
+export interface Store {
+  head(): Point & { readonly id: string };
+  synced(): Point;
+  /** The chain reaches back to the block after this place. */
+  base(): Point;
+  network(): Placed | undefined;
+  waypoints(): readonly Point[];
+  /** Height up to which every member was known to hold the chain, as far as the disk knows. */
+  committed(): number;
+  clientBlocks(): number;
+  bytes(): number;
+  append(blocks: readonly Block[], committed: number): Appended;
+  flushed(): Promise<void>;
+  /** The place at a height; undefined where the chain has none. */
+  at(height: number): Promise<Placed | undefined>;
+  /** Blocks after a height, oldest first, some at a time; at most up to `to`. Throws `refused` when they were compacted. */
+  after(height: number, to: number): Promise<readonly Placed[]>;
+  /** All blocks, or those below a height, newest first, as the chain stands; the kept ones of the snapshot last. */
+  newestFirst(below?: number): AsyncIterable<Placed>;
+  heightOf(id: string): Promise<number | undefined>;
+  /** What a chain that begins after the origin begins with. */
+  snapshot(): Promise<Snapshot>;
+  /** A second chain: one that leaves this one after `keep`, or one of its own. One at a time. */
+  stage(from: Point | Snapshot): Promise<Staging>;
+  /** Drops the blocks up to a height, but for the newest of each state. */
+  compact(to: number): Promise<void>;
+  close(): Promise<void>;
+  /** Bytes that were cut off when it was opened. */
+  readonly cut: number;
+  /** The blocks of a Go peer were taken over when it was opened. */
+  readonly imported: number;
+}
+
+const isPoint = (from: Point | Snapshot): from is Point => 'height' in from;
+
+export async function openStore(disk: Disk): Promise<Store> {
+  await disk.remove(NEXT);
+  await disk.remove(INCOMING);
+  const opened = await openChainFile(disk, NAME);
+  const imported = opened === undefined ? await readGoFolder(disk) : [];
+  let current = opened?.chain ?? (await createChainFile(disk, NAME, { header: EMPTY_HEADER, kept: [] }));
+  if (imported.length > 0) await current.append(imported, 0).synced;
+  /** Takes what is appended too, while it is about to replace the current one. */
+  let mirror: ChainFile | undefined;
+  let staging: Staging | undefined;
+  /** A second chain is there, or about to be. */
+  let busy = false;
+  let compacting: Promise<void> | undefined;
+
+  async function replace(next: ChainFile): Promise<void> {
+    await disk.rename(next.name, NAME);
+    const old = current;
+    current = next;
+    mirror = undefined;
+    await old.close();
+  }
+
+  /** Reads by position; again when the file was replaced meanwhile. */
+  async function reading<T>(read: (file: ChainFile) => Promise<T>): Promise<T> {
+    for (;;) {
+      const file = current;
+      try {
+        return await read(file);
+      } catch (error) {
+        if (file === current) throw error;
+      }
+    }
+  }
+
+  /** Appends bytes of one file, from an offset to below another, to a second file. */
+  const copyRaw = async (
+    from: ChainFile,
+    range: { first: number; end: number },
+    into: string,
+  ): Promise<void> => {
+    const target = await disk.open(into);
+    let at = await target.size();
+    for (let offset = range.first; offset < range.end;) {
+      const chunk = Buffer.allocUnsafe(Math.min(1 << 20, range.end - offset));
+      const length = await from.raw(chunk, offset);
+      if (length === 0) break;
+      await target.write(chunk.subarray(0, length), at);
+      at += length;
+      offset += length;
+    }
+    await target.close();
+  };
+
+  async function reopen(name: string, head: Point): Promise<ChainFile> {
+    const made = await openChainFile(disk, name);
+    if (made === undefined || !samePoint(made.chain.head(), head))
+      throw new PeerError('disk', `${disk.folder}/${name}: what was written is not what is read`);
+    return made.chain;
+  }
+
+  /** Of a chain that leaves the current one at a place. */
+  async function headerAt(place: Point): Promise<Omit<Header, 'kept'>> {
+    const last = current.waypoints().findLast(({ height }) => height <= place.height);
+    const above = last !== undefined && last.height > current.header.base.height;
+    return {
+      ...EMPTY_HEADER,
+      base: { height: place.height, digest: place.digest },
+      baseId: (await self.at(place.height))?.block.id ?? current.header.baseId,
+      network: above ? await self.at(last.height) : current.header.network,
+    };
+  }
+
+  async function stageFrom(from: Point | Snapshot): Promise<Staging> {
+    const keep = isPoint(from) ? from : undefined;
+    const chain = await createChainFile(
+      disk,
+      INCOMING,
+      isPoint(from) ? { header: await headerAt(from), kept: [] } : from,
+    );
+    const finish = (): void => {
+      staging = undefined;
+      busy = false;
+    };
+    const incoming: Staging = {
+      head: chain.head,
+      view: () => {
+        const network = chain.network();
+        return network === undefined ? undefined : viewOf(network)?.ballot;
+      },
+      append: (blocks) => chain.append(blocks, 0).synced,
+      commit: async () => {
+        finish();
+        await chain.flushed();
+        await compacting;
+        const left = keep ?? ORIGIN;
+        if (left.height > 0 && left.height < current.header.base.height)
+          throw new PeerError('refused', 'the place where the chains part was compacted meanwhile');
+        if (keep === undefined || keep.height === 0) {
+          await replace(chain);
+        } else if (samePoint(current.head(), keep)) {
+          for (let at = 0; at < chain.length();) {
+            const some = await chain.some(at, chain.length());
+            await current.append(
+              some.map(({ block }) => block),
+              0,
+            ).synced;
+            at += some.length;
+          }
+          await chain.close();
+          await disk.remove(INCOMING);
+        } else {
+          await current.flushed();
+          await disk.remove(NEXT);
+          await copyRaw(current, { first: 0, end: current.offset(current.position(keep.height) + 1) }, NEXT);
+          await copyRaw(chain, { first: chain.offset(0), end: chain.bytes() }, NEXT);
+          const head = chain.head();
+          await chain.close();
+          await replace(await reopen(NEXT, head));
+          await disk.remove(INCOMING);
+        }
+        return left;
+      },
+      abort: async () => {
+        finish();
+        await chain.close();
+        await disk.remove(INCOMING);
+      },
+    };
+    return incoming;
+  }
+
+  const self: Store = {
+    cut: opened?.cut ?? 0,
+    imported: imported.length,
+    head: () => current.head(),
+    synced: () => current.synced(),
+    base: () => current.header.base,
+    network: () => current.network(),
+    waypoints: () => current.waypoints(),
+    committed: () => current.committed(),
+    clientBlocks: () => current.clientBlocks(),
+    bytes: () => current.bytes(),
+    append: (blocks, committed) => {
+      const appended = current.append(blocks, committed);
+      const mirrored = mirror?.append(blocks, committed);
+      if (mirrored === undefined) return appended;
+      return {
+        placed: appended.placed,
+        synced: Promise.all([appended.synced, mirrored.synced]).then(() => undefined),
+      };
+    },
+    flushed: () => current.flushed(),
+    at: (height) =>
+      reading(async (file) => {
+        if (height === 0 || height <= file.header.base.height || height > file.head().height)
+          return undefined;
+        return (await file.some(file.position(height), file.position(height) + 1))[0];
+      }),
+    after: (height, to) =>
+      reading(async (file) => {
+        if (height < file.header.base.height)
+          throw new PeerError('refused', `the blocks up to ${file.header.base.height} were compacted`);
+        if (height >= Math.min(to, file.head().height)) return [];
+        return file.some(file.position(height + 1), Math.min(file.position(to) + 1, file.length()));
+      }),
+    newestFirst: async function* (below = Infinity) {
+      const file = current;
+      let to = Math.max(file.header.kept, Math.min(file.length(), file.position(below)));
+      while (to > 0) {
+        if (file !== current) throw new PeerError('refused', 'the chain was rewritten meanwhile: ask again');
+        const some = await file.someBefore(to);
+        to -= some.length;
+        for (const placed of some.reverse()) if (placed.height < below) yield placed;
+      }
+    },
+    heightOf: (id) =>
+      reading(async (file) => {
+        for (const position of file.candidates(id)) {
+          const [found] = await file.some(position, position + 1);
+          if (found?.block.id === id) return found.height;
+        }
+        return undefined;
+      }),
+    snapshot: () =>
+      reading(async (file) => {
+        const { kept: count, ...header } = file.header;
+        const kept: Placed[] = [];
+        while (kept.length < count) kept.push(...(await file.some(kept.length, count)));
+        return { header, kept };
+      }),
+    stage: async (from) => {
+      if (busy) throw new PeerError('refused', 'a chain is already being fetched');
+      busy = true;
+      try {
+        return (staging = await stageFrom(from));
+      } catch (error) {
+        busy = false;
+        throw error;
+      }
+    },
+    compact: async (to) => {
+      if (busy || compacting !== undefined) return;
+      compacting = compact(to).finally(() => (compacting = undefined));
+      await compacting;
+    },
+    close: async () => {
+      await compacting?.catch(() => undefined);
+      await staging?.abort();
+      await current.close();
+    },
+  };
+
+  async function compact(to: number): Promise<void> {
+    const file = current;
+    if (to <= file.header.base.height || to > file.synced().height) return;
+    await disk.remove(NEXT);
+    const snapshot = await survivors(file, to);
+    const next = await createChainFile(disk, NEXT, snapshot);
+    await next.close();
+    const end = file.offset(file.position(file.synced().height) + 1);
+    const head = file.synced();
+    await copyRaw(file, { first: file.offset(file.position(to) + 1), end }, NEXT);
+    const made = await reopen(NEXT, head);
+    while (made.head().height < current.head().height) {
+      const some = await self.after(made.head().height, current.head().height);
+      await made.append(
+        some.map(({ block }) => block),
+        current.committed(),
+      ).synced;
+    }
+    // Nothing was awaited since the last comparison: from here on both get all.
+    mirror = made;
+    try {
+      await current.flushed();
+      await made.flushed();
+      await replace(made);
+    } finally {
+      mirror = undefined;
+    }
+  }
+  return self;
+}

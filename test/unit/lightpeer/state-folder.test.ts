@@ -1,0 +1,168 @@
+/** The shared folder: what is read, what is written, and what never leaves or enters it. */
+import {
+  chmod,
+  link,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { openBaseLog } from '../../../lightpeer/state/base-log.js';
+import { openFolder, sameLook } from '../../../lightpeer/state/folder.js';
+import { isPassing, pathProblem } from '../../../lightpeer/state/paths.js';
+
+const home = await mkdtemp(join(tmpdir(), 'state-'));
+t.teardown(() => rm(home, { recursive: true, force: true }));
+let made = 0;
+async function folder(options: { mostBytes?: number; mostFiles?: number } = {}) {
+  const path = join(home, `folder-${made++}`);
+  await mkdir(path);
+  return { path, states: await openFolder({ path, mostBytes: 1_000, ...options }) };
+}
+const text = async (path: string): Promise<string> => readFile(path, 'utf8');
+
+await t.test('paths that are states, and paths that are not', async (t) => {
+  for (const path of ['a', 'index.html', 'a/b/c.txt', 'ä ö', 'a..b', '…'])
+    t.equal(pathProblem(path), undefined, path);
+  const refused: [string, RegExp][] = [
+    ['', /empty/],
+    ['/etc/passwd', /absolute/],
+    ['C:/x', /absolute/],
+    ['../x', /holds '\.\.'/],
+    ['a/../../x', /holds '\.\.'/],
+    ['a/./b', /holds '\.'/],
+    ['a//b', /empty part/],
+    ['a/', /empty part/],
+    ['a\0b', /no file name/],
+    ['a\\b', /no file name/],
+    ['x'.repeat(300), /longer than 255/],
+    [Array.from({ length: 600 }, () => 'ab').join('/'), /more than 1024/],
+    ['.hidden', /not shared/],
+    ['a/.git/config', /not shared/],
+    ['draft.tmp', /not shared/],
+  ];
+  for (const [path, problem] of refused) t.match(pathProblem(path), problem, path);
+  for (const name of ['.x', 'x~', 'x.tmp', 'x.swp', 'x.PART']) t.ok(isPassing(name), name);
+  for (const name of ['x', 'x.html', 'tmp', 'x.tmp.html']) t.notOk(isPassing(name), name);
+});
+
+await t.test('no path of the network leads out of the folder', async (t) => {
+  const { path, states } = await folder();
+  const parts = fc.constantFrom('a', '..', '.', '', '/', 'b.txt', '~', '\0', 'etc');
+  await fc.assert(
+    fc.asyncProperty(fc.array(parts, { minLength: 1, maxLength: 6 }), async (list) => {
+      const given = list.join('/');
+      let state: string;
+      try {
+        state = states.stateOf(given);
+      } catch {
+        return;
+      }
+      await states.write(state, Buffer.from('x')).catch(() => undefined);
+    }),
+    { numRuns: 300 },
+  );
+  const outside = (await readdir(home)).filter((name) => !name.startsWith('folder-'));
+  t.same(outside, []);
+  t.ok((await readdir(path)).length > 0);
+});
+
+await t.test('a folder is read and written', async (t) => {
+  const { path, states } = await folder();
+  await writeFile(join(path, 'one'), '1');
+  await mkdir(join(path, 'deep', 'er'), { recursive: true });
+  await writeFile(join(path, 'deep', 'er', 'two'), '22');
+  await writeFile(join(path, '.draft'), 'x');
+  t.same([...(await states.scan()).keys()].sort(), ['deep/er/two', 'one']);
+  t.equal(String(await states.read('deep/er/two')), '22');
+  t.equal(await states.read('none'), undefined);
+  t.equal(await states.look('none'), undefined);
+
+  const before = await states.look('one');
+  await states.write('one', Buffer.from('new'));
+  await states.write('new/folder/three', Buffer.from('333'));
+  t.equal(await text(join(path, 'one')), 'new');
+  t.equal(await text(join(path, 'new/folder/three')), '333');
+  t.notOk(sameLook(before, await states.look('one')));
+  await chmod(join(path, 'one'), 0o640);
+  await states.write('one', Buffer.from('again'));
+  t.equal((await lstat(join(path, 'one'))).mode & 0o777, 0o640, 'it keeps its mode');
+  t.equal((await lstat(join(path, 'new/folder/three'))).mode & 0o777, 0o666);
+  await states.remove('one');
+  await states.remove('one');
+  t.same((await readdir(path)).sort(), ['.draft', 'deep', 'new'], 'no draft of ours is left');
+  t.equal(states.pathOf('deep/er/two'), 'deep/er/two');
+});
+
+await t.test('links that lead out are no states, and nothing is written through them', async (t) => {
+  const { path, states } = await folder();
+  const secret = join(home, 'folder-secret');
+  await mkdir(secret);
+  await writeFile(join(secret, 'key'), 'secret');
+  await symlink(join(secret, 'key'), join(path, 'link'));
+  await symlink(secret, join(path, 'way'));
+  await writeFile(join(path, 'real'), 'inside');
+  await symlink('real', join(path, 'alias'));
+  const problems: string[] = [];
+  t.same([...(await states.scan((_, message) => problems.push(message))).keys()].sort(), ['alias', 'real']);
+  t.match(problems.sort(), [/link is a link out of the folder/, /way is a link out/]);
+  t.equal(String(await states.read('alias')), 'inside');
+  await t.rejects(states.read('link'), /copy the file instead/);
+  await t.rejects(states.read('way/key'), /link out/);
+  await t.rejects(states.write('way/planted', Buffer.from('x')), /leads out of the folder/);
+  await states.remove('way/key');
+  t.equal(await text(join(secret, 'key')), 'secret');
+  await states.write('link', Buffer.from('mine'));
+  t.equal(await text(join(secret, 'key')), 'secret', 'the link is replaced, not what it leads to');
+  t.equal(await text(join(path, 'link')), 'mine');
+});
+
+await t.test('what is too large, too many, or no file', async (t) => {
+  const { path, states } = await folder({ mostFiles: 3 });
+  await writeFile(join(path, 'large'), 'x'.repeat(1_001));
+  await t.rejects(states.read('large'), /large has 1001 bytes and is not shared; 1000 are the most/);
+  await mkdir(join(path, 'folder'));
+  await t.rejects(states.write('folder', Buffer.from('x')), /is a folder here/);
+  await t.rejects(states.write('large/x', Buffer.from('x')), /cannot be written: (EEXIST|ENOTDIR)/);
+  for (const name of ['a', 'b', 'c']) await link(join(path, 'large'), join(path, name));
+  await t.rejects(states.scan(), /more than 3 files/);
+});
+
+await t.test('one file', async (t) => {
+  const { path } = await folder();
+  const file = join(path, 'new', 'index.html');
+  const states = await openFolder({ path: file, mostBytes: 1_000 });
+  t.equal(states.stateOf(''), 'index.html');
+  t.equal(states.stateOf('index.html'), 'index.html');
+  t.throws(() => states.stateOf('other'), /another state than the one file/);
+  t.equal(states.pathOf('index.html'), '', 'Go peers know no paths');
+  await states.write('index.html', Buffer.from('hello'));
+  await writeFile(join(path, 'new', 'beside'), 'x');
+  t.same([...(await states.scan()).keys()], ['index.html']);
+  t.equal(await text(file), 'hello');
+  await t.rejects(openFolder({ path: '/dev/null', mostBytes: 1 }), /neither a file nor a folder/);
+  await t.rejects(openFolder({ path: `${file}/x/y`, mostBytes: 1 }), /cannot be (made|used)|ENOTDIR/);
+});
+
+await t.test('what the files held is known after a restart', async (t) => {
+  const file = join(home, 'folder-log');
+  const log = await openBaseLog(file);
+  await log.set('a b', 'one');
+  await log.set('a b', 'two');
+  await log.set('gone', 'x');
+  await log.set('gone', '');
+  for (let i = 0; i < 1_200; i++) await log.set('often', String(i));
+  const again = await openBaseLog(file);
+  t.equal(again.bases.get('a b'), 'two');
+  t.equal(again.bases.get('gone') ?? '', '');
+  t.equal(again.bases.get('often'), '1199');
+  t.ok((await text(file)).split('\n').length < 1_100, 'it does not grow for ever');
+});

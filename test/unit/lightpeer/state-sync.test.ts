@@ -1,0 +1,201 @@
+/** Files shared by real peers: what one program writes, all others read. */
+import {
+  appendFile,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import t from 'tap';
+import type { Test } from 'tap';
+import { startPeer } from '../../../lightpeer/peer.js';
+import type { Peer } from '../../../lightpeer/peer.js';
+import { startStateSync } from '../../../lightpeer/state/sync.js';
+import type { StateSync } from '../../../lightpeer/state/sync.js';
+
+const home = await mkdtemp(join(tmpdir(), 'sync-'));
+t.teardown(() => rm(home, { recursive: true, force: true }));
+let made = 0;
+
+interface Member {
+  readonly peer: Peer;
+  /** The shared folder. */
+  readonly folder: string;
+  readonly said: string[];
+  sync: StateSync;
+  /** Starts sharing anew, as after a restart. */
+  again(): Promise<void>;
+}
+
+/** A peer with a folder of its own. @param path what is shared of it: `/` for all. */
+async function member(t: Test, path = '/', settleMs?: number): Promise<Member> {
+  const nth = made++;
+  const peer = await startPeer({ repo: join(home, `repo-${nth}`), host: '127.0.13.1', port: 0, sync: false });
+  const folder = join(home, `shared-${nth}`);
+  await mkdir(folder);
+  const said: string[] = [];
+  const start = () =>
+    startStateSync({
+      peer,
+      path: folder + path,
+      memory: join(home, `memory-${nth}`),
+      log: (message) => said.push(message),
+      settleMs,
+      checkMs: 200,
+    });
+  const own: Member = {
+    peer,
+    folder,
+    said,
+    sync: await start(),
+    async again() {
+      own.sync = await start();
+    },
+  };
+  t.teardown(async () => {
+    await own.sync.close();
+    await peer.close({ leave: false });
+  });
+  return own;
+}
+
+const content = (path: string): Promise<string | undefined> => readFile(path, 'utf8').catch(() => undefined);
+
+/** Waits until something is so; the test's own timeout ends what never is. */
+async function until(what: () => Promise<boolean> | boolean): Promise<void> {
+  while (!(await what())) await delay(10);
+}
+const holds = (path: string, wanted: string | undefined) =>
+  until(async () => (await content(path)) === wanted);
+
+async function payloads(peer: Peer): Promise<string[]> {
+  const all: string[] = [];
+  for await (const { payload } of peer.query()) all.push(Buffer.from(payload).toString());
+  return all;
+}
+
+await t.test('one file, in both directions, published once', async (t) => {
+  const a = await member(t, '/index.html');
+  const b = await member(t, '/index.html');
+  await b.peer.join(a.peer.address);
+  const [fileA, fileB] = [join(a.folder, 'index.html'), join(b.folder, 'index.html')];
+  await writeFile(fileA, 'one');
+  await holds(fileB, 'one');
+  await writeFile(join(b.folder, '.draft'), 'two');
+  await rename(join(b.folder, '.draft'), fileB);
+  await holds(fileA, 'two');
+  await until(() => a.sync.counters.received === 1);
+  await delay(500);
+  t.same(await payloads(a.peer), ['two', 'one'], 'what was received is no news');
+  t.match(a.sync.counters, { published: 1, received: 1, failed: 0 });
+  t.match(b.sync.counters, { published: 1, received: 1, failed: 0 });
+  await rm(fileA);
+  await holds(fileB, undefined);
+});
+
+await t.test('a directory: folders in it, deletions, and a member that comes later', async (t) => {
+  const a = await member(t);
+  const b = await member(t);
+  await b.peer.join(a.peer.address);
+  await mkdir(join(a.folder, 'deep/er'), { recursive: true });
+  await writeFile(join(a.folder, 'deep/er/one'), '1');
+  await writeFile(join(a.folder, 'two'), '2');
+  await holds(join(b.folder, 'deep/er/one'), '1');
+  await holds(join(b.folder, 'two'), '2');
+  await writeFile(join(b.folder, 'deep/er/one'), 'changed');
+  await rm(join(b.folder, 'two'));
+  await holds(join(a.folder, 'deep/er/one'), 'changed');
+  await holds(join(a.folder, 'two'), undefined);
+  const late = await member(t);
+  await writeFile(join(late.folder, 'late'), 'L');
+  await late.peer.join(b.peer.address);
+  await holds(join(late.folder, 'deep/er/one'), 'changed');
+  await holds(join(a.folder, 'late'), 'L');
+  t.equal(await content(join(late.folder, 'two')), undefined);
+});
+
+await t.test('two writers at once end with the same content everywhere', async (t) => {
+  const members = [await member(t), await member(t), await member(t)];
+  const [a, ...others] = members;
+  for (const { peer } of others) await peer.join(a!.peer.address);
+  for (let round = 0; round < 20; round++) {
+    await Promise.all(
+      members.map(({ folder }, nth) => writeFile(join(folder, 'both'), `round ${round} by ${nth}`)),
+    );
+    await delay(round * 3);
+  }
+  const quiet = async (): Promise<boolean> => {
+    const found = await Promise.all(members.map(({ folder }) => content(join(folder, 'both'))));
+    const [newest] = await payloads(a!.peer);
+    return found.every((each) => each !== undefined && each === found[0] && each === newest);
+  };
+  await until(quiet);
+  await delay(600);
+  t.ok(await quiet(), 'and it stays so');
+  t.match(await content(join(a!.folder, 'both')), /^round 19 by \d$/);
+});
+
+await t.test('a file is not published while it is being written', async (t) => {
+  const a = await member(t, '/', 150);
+  const b = await member(t);
+  await b.peer.join(a.peer.address);
+  const file = join(a.folder, 'parts');
+  for (let part = 0; part < 8; part++) {
+    await appendFile(file, `part ${part}\n`);
+    await delay(30);
+  }
+  const whole = Array.from({ length: 8 }, (_, part) => `part ${part}\n`).join('');
+  await holds(join(b.folder, 'parts'), whole);
+  t.same(await payloads(a.peer), [whole]);
+});
+
+await t.test('after a restart both the chain’s news and the program’s are known', async (t) => {
+  const a = await member(t);
+  const b = await member(t);
+  await b.peer.join(a.peer.address);
+  for (const name of ['mine', 'theirs', 'kept', 'gone']) await writeFile(join(a.folder, name), 'old');
+  for (const name of ['mine', 'theirs', 'kept', 'gone']) await holds(join(b.folder, name), 'old');
+  await a.sync.close();
+  await writeFile(join(a.folder, 'mine'), 'by a while it was down');
+  await rm(join(a.folder, 'kept'));
+  await writeFile(join(b.folder, 'theirs'), 'by b meanwhile');
+  await rm(join(b.folder, 'gone'));
+  await until(async () => (await payloads(a.peer)).length === 6);
+  await a.again();
+  await holds(join(b.folder, 'mine'), 'by a while it was down');
+  await holds(join(a.folder, 'theirs'), 'by b meanwhile');
+  await holds(join(a.folder, 'kept'), 'old');
+  await holds(join(a.folder, 'gone'), undefined);
+  t.same((await readdir(b.folder)).sort(), ['kept', 'mine', 'theirs']);
+  t.equal((await payloads(a.peer)).length, 7, 'one block for the one change');
+});
+
+await t.test('what cannot be shared is told, and the rest goes on', async (t) => {
+  const a = await member(t);
+  const b = await member(t);
+  await b.peer.join(a.peer.address);
+  await writeFile(join(a.folder, 'large'), Buffer.alloc(5 << 20));
+  await symlink('/etc/hostname', join(a.folder, 'link'));
+  await b.peer.persist(Buffer.from('x'), { path: '../escaped' }).catch(() => undefined);
+  await b.peer.persist(Buffer.from('no path'));
+  await writeFile(join(a.folder, 'fine'), 'fine');
+  await holds(join(b.folder, 'fine'), 'fine');
+  await until(() => a.said.length >= 4);
+  const said = a.said.join('\n');
+  t.match(said, /large has 5242880 bytes and is not shared; 4128768 are the most/);
+  t.match(said, /link is a link out of the folder/);
+  t.match(said, /the path '' is empty and was refused/);
+  await delay(500);
+  t.equal(a.said.length, new Set(a.said).size, 'each is told once');
+  t.same(await readdir(b.folder), ['fine']);
+  await rm(join(a.folder, 'large'));
+  await writeFile(join(a.folder, 'large'), 'small now');
+  await holds(join(b.folder, 'large'), 'small now');
+});
