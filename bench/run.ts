@@ -3,7 +3,9 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { openGround } from './ground.js';
 import { create } from './rows/create.js';
+import { embedded } from './rows/embedded.js';
 import { image } from './rows/image.js';
+import { lightchain } from './rows/lightchain.js';
 import { list } from './rows/list.js';
 import { log } from './rows/log.js';
 import { memory } from './rows/memory.js';
@@ -20,6 +22,8 @@ const ROWS: Readonly<Record<string, Row>> = {
   log,
   memory,
   start,
+  embedded,
+  lightchain,
   image,
 };
 

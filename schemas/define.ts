@@ -29,6 +29,8 @@ export interface Permission {
   readonly object?: string;
   /** The param that makes this rule necessary: given, and not `false`. Absent: always. */
   readonly when?: string;
+  /** Asked of a caller always, and needed by the operator itself only outside of the cluster, by a kubeconfig. */
+  readonly outside?: boolean;
 }
 
 /** A call to show in the documentation. Every example is also a test. */

@@ -1,6 +1,7 @@
 /** All contracts, by name. A function exists when it stands here; the server does not compile without its implementation. */
 import * as cluster from './cluster.js';
 import * as deployments from './deployments.js';
+import * as networks from './networks.js';
 import * as pods from './pods.js';
 import type { Contract } from './define.js';
 
@@ -18,6 +19,15 @@ export const contracts = {
   get_pod: pods.get_pod,
   delete_pod: pods.delete_pod,
   pod_logs: pods.pod_logs,
+  list_networks: networks.list_networks,
+  get_network: networks.get_network,
+  watch_network: networks.watch_network,
+  join_network: networks.join_network,
+  leave_network: networks.leave_network,
+  query_network: networks.query_network,
+  persist_to_network: networks.persist_to_network,
+  watch_network_state: networks.watch_network_state,
+  add_lightpeer: networks.add_lightpeer,
   list_namespaces: cluster.list_namespaces,
   server_info: cluster.server_info,
 };

@@ -13,6 +13,8 @@ const PAGES = [
   'README.md',
   'docs/install.md',
   'docs/performance.md',
+  'docs/embedded-cluster.md',
+  'docs/lightchain.md',
   'docs/functions.md',
   'examples/README.md',
   'examples/curl/README.md',

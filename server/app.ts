@@ -18,6 +18,7 @@ import { notFound } from './http/not-found.js';
 import { checkOrigin } from './http/origin.js';
 import { registerPages } from './http/pages.js';
 import { createLibrary } from './library/library.js';
+import type { Networks, Reflect } from './ports.js';
 import type { ClusterProbe } from './probe.js';
 
 export interface AppDeps {
@@ -25,6 +26,7 @@ export interface AppDeps {
   readonly log: Logger;
   readonly version: string;
   readonly probe: ClusterProbe;
+  readonly networks: Networks;
   /** The namespace of calls that name none. */
   readonly defaultNamespace: string;
   /** Fires when the server begins to stop: streams end. */
@@ -35,8 +37,13 @@ export interface AppDeps {
   readonly inPod: boolean;
 }
 
-/** Somebody waits for what a call watches, so that it soon sees that the API server is back. */
+/** Somebody waits for what is watched, so that it soon sees that the API server is back. */
 const REFLECT_BACKOFF = { baseMs: 250, maxMs: 4_000 };
+
+export const reflectOf =
+  (kube: Kube): Reflect =>
+  (options) =>
+    startReflector({ ...options, kube, backoff: REFLECT_BACKOFF });
 
 const REQUEST_ID = /^[\w.:/+=@-]{1,128}$/;
 
@@ -140,13 +147,14 @@ export function buildApp(config: Config, deps: AppDeps): FastifyInstance {
     implementations,
     deps: {
       kube,
-      reflect: (options) => startReflector({ ...options, kube, backoff: REFLECT_BACKOFF }),
+      reflect: reflectOf(kube),
       cluster: kube.cluster,
       version: deps.version,
       probe: deps.probe,
       startedAt: new Date(),
       defaultNamespace: deps.defaultNamespace,
       functionCount: contractList.length,
+      networks: deps.networks,
     },
     log,
     defaultTimeoutSeconds: config.XI_TIMEOUT_SECONDS,

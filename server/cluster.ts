@@ -8,6 +8,7 @@ import {
   plainConnection,
 } from '../kube/index.js';
 import type { Connection, ProxySettings } from '../kube/index.js';
+import type { PodProgram } from '../devcluster/devcluster.js';
 import { ConfigError } from './config.js';
 import type { Config } from './config.js';
 import { explainListen } from './listen-errors.js';
@@ -53,15 +54,31 @@ function kubeconfigPaths({ KUBECONFIG, HOME, USERPROFILE }: Config): string[] {
 }
 
 /**
+ * A pod of the embedded cluster acts on that one and on no other: whoever writes its manifest must not reach a kubeconfig
+ * of this machine, whose credential programs would run.
+ */
+function embeddedPod({ XI_CLUSTER: asked }: Config, url: string): ClusterAccess {
+  if (asked === 'kubeconfig' || asked === 'embedded')
+    throw new ConfigError(
+      `XI_CLUSTER is ${asked}, but this is a pod of the embedded cluster, which acts on that cluster alone. Set XI_CLUSTER to in-cluster.`,
+    );
+  return { connection: plainConnection({ url, how: 'in-cluster' }), close: nothing };
+}
+
+/**
  * Finds the cluster, or starts the embedded one.
  * @param environment what the credential programs of a kubeconfig see.
+ * @param program what pods of our own image run in the embedded cluster; they pretend without it.
  * @throws ConfigError, KubeError
  */
 export async function openCluster(
   config: Config,
   log: Log,
   environment: Readonly<Record<string, string | undefined>>,
+  program: PodProgram | undefined,
 ): Promise<ClusterAccess> {
+  const { api } = config.place;
+  if (api !== undefined) return embeddedPod(config, api);
   const proxy = proxySettings(config);
   switch (await decide(config)) {
     case 'in-cluster': {
@@ -88,7 +105,7 @@ export async function openCluster(
     case 'embedded': {
       const { startDevcluster } = await import('../devcluster/devcluster.js');
       const port = config.XI_EMBEDDED_PORT;
-      const cluster = await startDevcluster({ port, log }).catch((error: unknown) => {
+      const cluster = await startDevcluster({ port, log, program }).catch((error: unknown) => {
         throw explainListen(error, '127.0.0.1', port, { port: 'XI_EMBEDDED_PORT' });
       });
       return {

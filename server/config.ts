@@ -1,6 +1,8 @@
 /** The environment, checked: the one place that says which settings there are. */
 import { isIP, isIPv4 } from 'node:net';
 import { z } from 'zod';
+import { placeOf } from '../place/place.js';
+import type { Place } from '../place/place.js';
 import { nearest } from './library/nearest.js';
 
 const isLoopback = (host: string): boolean =>
@@ -17,6 +19,23 @@ const list = z.string().transform((text) =>
     .map((item) => item.trim())
     .filter((item) => item !== ''),
 );
+
+const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+const LABEL_VALUE = /^[a-z0-9A-Z]([-\w.]{0,61}[a-z0-9A-Z])?$/;
+
+/** `id=one,two; other=three,four` as id → namespaces; undefined when it is no such text. */
+function sharedNetworks(text: string): Record<string, string[]> | undefined {
+  const found: Record<string, string[]> = Object.create(null) as Record<string, string[]>;
+  for (const entry of text.split(';').filter((part) => part.trim() !== '')) {
+    const [id = '', names = '', ...more] = entry.split('=').map((part) => part.trim());
+    const namespaces = names.split(',').map((name) => name.trim());
+    const fine =
+      LABEL_VALUE.test(id) && namespaces.length > 1 && namespaces.every((name) => NAMESPACE.test(name));
+    if (!fine || more.length > 0 || id in found) return undefined;
+    found[id] = namespaces;
+  }
+  return found;
+}
 
 /** Variable → its schema. `describe` is its line in the README, `meta.allowed` what is allowed in words. */
 const SETTINGS = {
@@ -104,6 +123,41 @@ const SETTINGS = {
     .default(3600)
     .describe('How long an Aplite value is kept after its last use.')
     .meta({ allowed: 'a number above 0, at most 86400' }),
+  XI_NETWORK_CONTROLLER: z
+    .enum(['auto', 'on', 'off'])
+    .default('auto')
+    .describe(
+      'Whether this process may join labelled pods to networks. `auto`: in a cluster and with the embedded one, but not from outside by a kubeconfig.',
+    )
+    .meta({ allowed: 'auto, on or off' }),
+  XI_NETWORK_NAMESPACES: list
+    .refine((names) => names.every((name) => NAMESPACE.test(name)))
+    .default([])
+    .describe('Namespaces whose labelled pods are joined, by commas; all when empty.')
+    .meta({ allowed: 'names of namespaces, by commas' }),
+  XI_SHARED_NETWORKS: z
+    .string()
+    .refine((text) => sharedNetworks(text) !== undefined)
+    .transform((text) => sharedNetworks(text) ?? {})
+    .default({})
+    .describe('Networks that span namespaces; any other is one namespace’s own.')
+    .meta({ allowed: 'id=namespace,namespace; id=… with each id once and two namespaces at least' }),
+  XI_NETWORK_HEALTH_SECONDS: seconds
+    .default(10)
+    .describe('How often the peers of a network are asked how they are.')
+    .meta({ allowed: 'a number above 0, at most 86400' }),
+  XI_OWN_NAMESPACE: z
+    .string()
+    .regex(NAMESPACE)
+    .optional()
+    .describe("Namespace of the operator's own Lease and ConfigMap. That of its pod; elsewhere `default`.")
+    .meta({ allowed: "lower case letters, digits and '-', at most 63 characters" }),
+  XI_LIGHTPEER_IMAGE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Image of the sidecar that `add_lightpeer` adds when the caller names none.')
+    .meta({ allowed: 'an image' }),
   XI_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
@@ -117,15 +171,24 @@ const PLATFORM = {
   KUBERNETES_SERVICE_PORT: z.string().optional(),
   KUBECONFIG: z.string().optional(),
   HOME: z.string().optional(),
+  HOSTNAME: z.string().optional(),
   USERPROFILE: z.string().optional(),
   HTTPS_PROXY: z.string().optional(),
   https_proxy: z.string().optional(),
   NO_PROXY: z.string().optional(),
   no_proxy: z.string().optional(),
+  // What the embedded cluster's kubelet tells its pods; place/place.ts reads them.
+  XI_POD_ROOT: z.string().optional(),
+  XI_POD_IP: z.string().optional(),
+  XI_POD_API: z.string().optional(),
+  XI_POD_PARENT_FD: z.string().optional(),
 };
 
 const Environment = z.object({ ...SETTINGS, ...PLATFORM });
-export type Config = Readonly<z.output<typeof Environment>>;
+export interface Config extends Readonly<z.output<typeof Environment>> {
+  /** Addresses above are as the place wants them already. */
+  readonly place: Place;
+}
 
 /** A setting that is not allowed; the message names each variable, its value, and what is allowed. */
 export class ConfigError extends Error {
@@ -145,7 +208,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
   const faults = Object.keys(given)
-    .filter((name) => name.startsWith('XI_') && !(name in SETTINGS))
+    .filter((name) => name.startsWith('XI_') && !(name in SETTINGS || name in PLATFORM))
     .map((name) => {
       const near = nearest(name, Object.keys(SETTINGS));
       return `${name} is not a setting; ${near === undefined ? `there are ${Object.keys(SETTINGS).join(', ')}.` : `did you mean ${near}?`}`;
@@ -155,7 +218,23 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     for (const name of new Set(parsed.error.issues.map(({ path }) => String(path[0]))))
       faults.push(`${name} is ${JSON.stringify(given[name])}; allowed is ${allowed(name)}.`);
   if (!parsed.success || faults.length > 0) throw new ConfigError(faults.join('\n'));
-  return Object.freeze(parsed.data);
+  const place = placeFor(environment);
+  const { XI_HOST, XI_OPS_HOST, XI_APLITE_CALLBACK, ...rest } = parsed.data;
+  return Object.freeze({
+    ...rest,
+    XI_HOST: place.host(XI_HOST),
+    XI_OPS_HOST: XI_OPS_HOST && place.host(XI_OPS_HOST),
+    XI_APLITE_CALLBACK: XI_APLITE_CALLBACK && place.address(XI_APLITE_CALLBACK),
+    place,
+  });
+}
+
+function placeFor(environment: Readonly<Record<string, string | undefined>>): Place {
+  try {
+    return placeOf(environment);
+  } catch (error) {
+    throw new ConfigError((error as Error).message);
+  }
 }
 
 export interface SettingDescription {

@@ -1,15 +1,26 @@
 /** Ordered start, bounded stop in reverse. */
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { createKube } from '../kube/index.js';
+import type { PodProgram } from '../devcluster/devcluster.js';
+import { SERVICE_ACCOUNT, createKube } from '../kube/index.js';
+import type { Place } from '../place/place.js';
 import type { ClusterInfo } from '../kube/index.js';
-import { buildApp } from './app.js';
+import { buildApp, reflectOf } from './app.js';
 import { openCluster } from './cluster.js';
 import type { Config } from './config.js';
 import { AppError } from './errors.js';
 import { createHealth } from './ops/health.js';
+import { createMetrics } from './ops/metrics.js';
 import { explainListen } from './listen-errors.js';
+import { createNetworks, startController } from './networks/networks.js';
+import { straight } from './peers/clients.js';
+import { forwarded } from './peers/forwarded.js';
+import { createPeers } from './peers/peers.js';
 import { createProbe } from './probe.js';
 
 export interface Running {
@@ -28,6 +39,8 @@ export interface StartOptions {
   readonly version: string;
   /** What the credential programs of a kubeconfig see. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** What pods of our own image run in the embedded cluster; they pretend without it. */
+  readonly program?: PodProgram | undefined;
 }
 
 /** How long connections may take to close after the last call ended, in milliseconds. */
@@ -49,7 +62,7 @@ async function listen(
 }
 
 /** Starts cluster access, the functions' listener and the health listener. What was started is stopped when a later step fails. */
-export async function start({ config, log, version, environment }: StartOptions): Promise<Running> {
+export async function start({ config, log, version, environment, program }: StartOptions): Promise<Running> {
   const undo: (() => Promise<unknown>)[] = [];
   const stopping = new AbortController();
   const halting = new AbortController();
@@ -57,22 +70,55 @@ export async function start({ config, log, version, environment }: StartOptions)
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
-    const { connection, close } = await openCluster(config, log, environment);
+    const { connection, close } = await openCluster(config, log, environment, program);
     undo.push(close);
     const kube = createKube(connection, { log });
     undo.push(() => kube.close());
 
     const probe = createProbe(kube);
     const inPod = config.KUBERNETES_SERVICE_HOST !== undefined;
-    const health = createHealth(probe);
+    const metrics = createMetrics();
+    const health = createHealth(probe, metrics);
     undo.push(() => health.app.close());
-    const opsHost = config.XI_OPS_HOST ?? (inPod ? '0.0.0.0' : '127.0.0.1');
+    const opsHost = config.XI_OPS_HOST ?? config.place.host(inPod ? '0.0.0.0' : '127.0.0.1');
     const opsUrl = await listen(health.app, opsHost, config.XI_OPS_PORT, {
       host: 'XI_OPS_HOST',
       port: 'XI_OPS_PORT',
     });
 
+    // Pods' addresses lead somewhere inside the cluster, and on the machine of the embedded one.
+    const peers = createPeers(
+      kube.cluster.how === 'kubeconfig'
+        ? forwarded(({ namespace, pod }, port) => kube.portForward({ namespace, name: pod }, port))
+        : straight,
+    );
+    undo.push(() => peers.close());
+    const networkOptions = {
+      kube,
+      peers,
+      log,
+      shared: config.XI_SHARED_NETWORKS,
+      ownNamespace: config.XI_OWN_NAMESPACE ?? (await podNamespace(kube.cluster, config.place)) ?? 'default',
+      // The embedded cluster runs its own programs by any name that ends so.
+      peerImage:
+        config.XI_LIGHTPEER_IMAGE ??
+        (kube.cluster.how === 'embedded' ? `localhost/xi-k8s:${version}` : undefined),
+    };
+    const { XI_NETWORK_CONTROLLER: control } = config;
+    if (control === 'on' || (control === 'auto' && kube.cluster.how !== 'kubeconfig')) {
+      const controller = startController(
+        { ...networkOptions, reflect: reflectOf(kube), metrics },
+        {
+          namespaces: config.XI_NETWORK_NAMESPACES,
+          healthMs: config.XI_NETWORK_HEALTH_SECONDS * 1000,
+          identity: `${config.HOSTNAME ?? hostname()}_${randomUUID()}`,
+        },
+      );
+      undo.push(() => controller.stop());
+    }
+
     const app = buildApp(config, {
+      networks: createNetworks(networkOptions),
       kube,
       log,
       version,
@@ -100,6 +146,15 @@ export async function start({ config, log, version, environment }: StartOptions)
     throw error;
   }
 }
+
+/** The namespace of the pod that we are; undefined outside of one. */
+const podNamespace = ({ how }: ClusterInfo, place: Place): Promise<string | undefined> =>
+  how === 'in-cluster'
+    ? readFile(place.path(join(SERVICE_ACCOUNT, 'namespace')), 'utf8').then(
+        (text) => text.trim() || undefined,
+        () => undefined,
+      )
+    : Promise.resolve(undefined);
 
 const stopError = (): AppError =>
   new AppError('overloaded', 'The server is stopping.', { retry_after_seconds: 1 });

@@ -2,6 +2,7 @@
 import closeWithGrace from 'close-with-grace';
 import { readFileSync } from 'node:fs';
 import pino from 'pino';
+import type { PodProgram } from '../devcluster/devcluster.js';
 import { KubeError } from '../kube/index.js';
 import { ConfigError, readConfig } from './config.js';
 import { start } from './lifecycle.js';
@@ -16,7 +17,7 @@ const LOG = { dest: 2, sync: false, minLength: 16_000, periodicFlush: 100 } as c
 
 const HOW = {
   embedded: (url: string) =>
-    `the embedded cluster at ${url}\n             It is for trying out and for tests: it keeps everything in memory and only pretends to run pods.\n             kubectl --server ${url} get pods`,
+    `the embedded cluster at ${url}\n             It is for trying out and for tests: it keeps everything in memory, and pods of other images than ours only pretend to run.\n             kubectl --server ${url} get pods`,
   kubeconfig: (url: string, context?: string) => `${url}, by the kubeconfig's context ${context ?? '(none)'}`,
   'in-cluster': (url: string) => `${url}, the cluster of this pod, as its ServiceAccount`,
 };
@@ -36,12 +37,15 @@ ${call('pod_logs', { deployment: 'nginx-deployment', follow: true })}
 `;
 }
 
-/** Runs the operator until a signal; resolves when it listens. Exits with 1 when it cannot start. */
-export async function serve(): Promise<void> {
+/**
+ * Runs the operator until a signal; resolves when it listens. Exits with 1 when it cannot start.
+ * @param program what pods of our own image run in the embedded cluster.
+ */
+export async function serve(program: PodProgram): Promise<void> {
   try {
     const config = readConfig(process.env);
     const log = pino({ level: config.XI_LOG_LEVEL }, pino.destination(LOG));
-    const running = await start({ config, log, version, environment: process.env });
+    const running = await start({ config, log, version, environment: process.env, program });
     process.stdout.write(`${banner(running)}\n`);
     closeWithGrace(
       { delay: (config.XI_SHUTDOWN_SECONDS + 5) * 1000, logger: { error: (message) => log.error(message) } },

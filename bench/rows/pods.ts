@@ -1,5 +1,6 @@
 /** Thousands of pods that claim to run, made once for all rows that want them. */
 import { FAKE, makeFakeNodes, makeFakePods, removeFakes } from '../../test/cluster/scale.js';
+import type { Kube } from '../../kube/index.js';
 import type { Ground } from '../ground.js';
 
 const PODS_A_NODE = 100;
@@ -21,11 +22,16 @@ async function make(ground: Ground, count: number, part: number): Promise<string
   const { kube } = ground;
   const namespace = await ground.namespace(`pods-${part}`);
   ground.onClose(() => removeFakes(kube, namespace));
+  await fillWithPods(kube, namespace, count);
+  return namespace;
+}
+
+/** Makes so many pods in a namespace, on nodes of their own. */
+export async function fillWithPods(kube: Kube, namespace: string, count: number): Promise<void> {
   const nodes = await makeFakeNodes(kube, {
     count: Math.ceil(count / PODS_A_NODE),
-    prefix: `xi-k8s-bench-${part}`,
+    prefix: `xi-k8s-bench-${namespace}`,
   });
   const labels = { app: 'many', 'app.kubernetes.io/part-of': 'bench' };
   await makeFakePods(kube, { count, prefix: 'pod', namespace, nodes, labels });
-  return namespace;
 }

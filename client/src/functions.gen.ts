@@ -213,6 +213,169 @@ export interface NamespaceList {
   continue?: string;
 }
 
+/** A network, asked of its peers now. */
+export interface Network {
+  /** Its id. */
+  network: string;
+  /** Where its pods are: its own namespace, or those that share it. */
+  namespaces: string[];
+  /** Whether the operator's configuration lets it span namespaces. */
+  shared: boolean;
+  /** The member that the next pod would join by. Absent when nobody is reached. */
+  contact?: {
+    /** The pod's name. */
+    pod: string;
+    /** The pod's namespace. */
+    namespace: string;
+    /** Where its peer is. */
+    address: string;
+  };
+  /** All pods with its label, by namespace and name. */
+  members: NetworkMember[];
+  /** Whether all pods that run are members. */
+  complete: boolean;
+  /** Whether the chains of all members that can be asked are equal. */
+  in_step: boolean;
+}
+
+/** A block of a program: one state of the network. */
+export interface NetworkBlock {
+  /** What it holds, when that is UTF-8 text. */
+  payload?: string;
+  /** What it holds, when that is no text. */
+  payload_base64?: string;
+  /** How large that is. */
+  size_bytes: number;
+  /** The block's id. Absent from peers of the reference. */
+  id?: string;
+  /** Which state it is, where peers share a folder: the path of a file in it. */
+  path?: string;
+  /** Whether that file was deleted. */
+  deleted?: boolean;
+  /** The place in the chain. */
+  height?: number;
+  /** When it was made, by its maker's clock. RFC 3339. */
+  made_at?: string;
+}
+
+export interface NetworkBlockList {
+  /** The blocks, newest first. */
+  items: NetworkBlock[];
+  /** Set while there are older ones: pass it as `continue` for the next page. */
+  continue?: string;
+}
+
+export interface NetworkChange {
+  /** The network's id; absent when pods were taken out of several. */
+  network: string;
+  /** The namespace. */
+  namespace: string;
+  /** What got or lost the label: `pod/a`, `deployment/b`. What had it already is not here. */
+  changed: string[];
+  /** The pods that it is about, and how they stand. */
+  pods: NetworkMember[];
+}
+
+export interface NetworkLeft {
+  /** The network's id; absent when pods were taken out of several. */
+  network?: string;
+  /** The namespace. */
+  namespace: string;
+  /** What got or lost the label: `pod/a`, `deployment/b`. What had it already is not here. */
+  changed: string[];
+  /** The pods that it is about, and how they stand. */
+  pods: NetworkMember[];
+}
+
+export interface NetworkList {
+  /** The objects, in the order of the API server: by namespace and name. */
+  items: NetworkSummary[];
+  /** Set while there are more: pass it as `continue` for the next page. */
+  continue?: string;
+}
+
+/** A pod with the label, and how it stands to the network. */
+export interface NetworkMember {
+  /** The pod's name. */
+  pod: string;
+  /** The pod's namespace. */
+  namespace: string;
+  /** Whether it belongs to the network by now; `apart`: its peer is well, and still to be joined. */
+  state: 'member' | 'apart' | 'unreachable' | 'waiting' | 'over';
+  /** Why it is no member, in words. */
+  reason?: string;
+  /** Where its peer is: `ip:port`. */
+  address?: string;
+  /** Which protocol its peer knows; one of the reference cannot say what its chain holds. */
+  speaks?: 'xi-k8s' | 'reference';
+  /** The peer's version. */
+  version?: string;
+  /** The id of the newest block of its chain. */
+  head?: string;
+  /** The place of that block in the chain. */
+  height?: number;
+  /** How many blocks of programs its chain has. */
+  blocks?: number;
+  /** How many blocks it is behind the foremost. */
+  lag?: number;
+  /** What is wrong with it although it answers. */
+  trouble?: string;
+}
+
+export interface NetworkProgress {
+  /** How far it is, in words. */
+  message: string;
+  /** Pods that are as they should be. */
+  done: number;
+  /** Pods that it is about. */
+  total: number;
+}
+
+export interface NetworkStateItem {
+  /** `block`: the next block. `live`: all that there were have been sent. `rewound`: two networks became one, and blocks come again in their new order. `switched`: the peer was lost, and another goes on. */
+  event: 'block' | 'rewound' | 'live' | 'switched';
+  /** What it holds, when that is UTF-8 text. */
+  payload?: string;
+  /** What it holds, when that is no text. */
+  payload_base64?: string;
+  /** How large that is. */
+  size_bytes?: number;
+  /** The block's id. Absent from peers of the reference. */
+  id?: string;
+  /** Which state it is, where peers share a folder: the path of a file in it. */
+  path?: string;
+  /** Whether that file was deleted. */
+  deleted?: boolean;
+  /** The place in the chain. */
+  height?: number;
+  /** When it was made, by its maker's clock. RFC 3339. */
+  made_at?: string;
+  /** With `switched`: the pod whose peer goes on. */
+  pod?: string;
+  /** Given to another call as `cursor`, the stream goes on after this. */
+  cursor?: string;
+}
+
+export interface NetworkSummary {
+  /** Its id. */
+  network: string;
+  /** Where its pods are: its own namespace, or those that share it. */
+  namespaces: string[];
+  /** Whether the operator's configuration lets it span namespaces. */
+  shared: boolean;
+  /** Its pods, as the API server has them; their peers are not asked. */
+  pods: {
+    /** Pods with its label. */
+    total: number;
+    /** Those that run. */
+    running: number;
+    /** Those that have not started yet. */
+    waiting: number;
+    /** Those that ended or are being deleted. */
+    over: number;
+  };
+}
+
 export interface ObjectRef {
   /** Its kind, as RBAC names it: `deployments.apps`. */
   resource: string;
@@ -220,6 +383,19 @@ export interface ObjectRef {
   namespace?: string;
   /** Its name. */
   name?: string;
+}
+
+export interface Persisted {
+  /** The network's id. */
+  network: string;
+  /** The namespace. */
+  namespace: string;
+  /** The pod whose peer took it. */
+  pod: string;
+  /** The block's id, when the peer is one of ours. */
+  id?: string;
+  /** How large the payload is. */
+  size_bytes: number;
 }
 
 /** A pod and how it is. */
@@ -378,6 +554,23 @@ export interface ServerInfo {
     /** Why it does not answer. */
     message?: string;
   };
+}
+
+export interface Sidecar {
+  /** Deployment, StatefulSet or DaemonSet. */
+  kind: string;
+  /** Its name. */
+  name: string;
+  /** Its namespace. */
+  namespace: string;
+  /** The network that its pods belong to, by their label. */
+  network?: string;
+  /** The sidecar's image. */
+  image: string;
+  /** Where the shared folder is. */
+  mount_path: string;
+  /** The containers that see the folder. */
+  containers: string[];
 }
 
 export interface StuckPod {
@@ -642,6 +835,138 @@ export interface PodLogsParams {
   limit_bytes?: number;
 }
 
+/** The params of `list_networks`. */
+export interface ListNetworksParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** All namespaces instead of one; `namespace` must then be absent. Default: `false`. */
+  all_namespaces?: boolean;
+  /** At most so many items in this answer. Default: `500`. */
+  limit?: number;
+  /** The `continue` of the answer before, for the next page. Answers 410 when it is too old: start again. */
+  continue?: string;
+}
+
+/** The params of `get_network`. */
+export interface GetNetworkParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** The network's id: the value of the pods' label `klight.networkId`. */
+  network: string;
+}
+
+/** The params of `watch_network`. */
+export interface WatchNetworkParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** The network's id: the value of the pods' label `klight.networkId`. */
+  network: string;
+  /** Ends after so long; never when absent. */
+  timeout_seconds?: number;
+}
+
+/** The params of `join_network`. */
+export interface JoinNetworkParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** The network's id: the value of the pods' label `klight.networkId`. */
+  network: string;
+  /** One pod. */
+  pod?: string;
+  /** Only objects whose labels match: `app=web,tier!=cache`, `env in (a, b)`, `!canary`. */
+  label_selector?: string;
+  /** A Deployment: the label goes to its template, so that its pods are replaced. */
+  deployment?: string;
+  /** Take pods out of the network that they are in, with the loss of its state. Default: `false`. */
+  move?: boolean;
+  /** Answer only when all of them are members. Default: `true`. */
+  wait?: boolean;
+  /** How long to wait, in seconds, before the call fails with `deadline_exceeded`. Default: `300`. */
+  timeout_seconds?: number;
+}
+
+/** The params of `leave_network`. */
+export interface LeaveNetworkParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** One pod. */
+  pod?: string;
+  /** Only objects whose labels match: `app=web,tier!=cache`, `env in (a, b)`, `!canary`. */
+  label_selector?: string;
+  /** A Deployment: the label goes to its template, so that its pods are replaced. */
+  deployment?: string;
+  /** The network's id: the value of the pods' label `klight.networkId`. */
+  network?: string;
+  /** Answer only when they have left. Default: `true`. */
+  wait?: boolean;
+  /** How long to wait, in seconds, before the call fails with `deadline_exceeded`. Default: `300`. */
+  timeout_seconds?: number;
+}
+
+/** The params of `query_network`. */
+export interface QueryNetworkParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** The network's id: the value of the pods' label `klight.networkId`. */
+  network: string;
+  /** At most so many blocks in this answer. Default: `100`. */
+  limit?: number;
+  /** The `continue` of the answer before, for the next page. Answers 410 when it is too old: start again. */
+  continue?: string;
+}
+
+/** The params of `persist_to_network`. */
+export interface PersistToNetworkParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** The network's id: the value of the pods' label `klight.networkId`. */
+  network: string;
+  /** What the block holds, as text. */
+  payload?: string;
+  /** What the block holds, as base64. */
+  payload_base64?: string;
+  /** Which file of a shared folder it is. Absent: the only state. */
+  path?: string;
+  /** The file at `path` is gone. */
+  deleted?: true;
+  /** The block's id; a random one when absent. */
+  id?: string;
+}
+
+/** The params of `watch_network_state`. */
+export interface WatchNetworkStateParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** The network's id: the value of the pods' label `klight.networkId`. */
+  network: string;
+  /** The `cursor` of an item of another call. */
+  cursor?: string;
+  /** Ends after so long; never when absent. */
+  timeout_seconds?: number;
+}
+
+/** The params of `add_lightpeer`. */
+export interface AddLightpeerParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** A Deployment. */
+  deployment?: string;
+  /** A StatefulSet. */
+  stateful_set?: string;
+  /** A DaemonSet. */
+  daemon_set?: string;
+  /** The network's id: the value of the pods' label `klight.networkId`. */
+  network?: string;
+  /** The sidecar's image; that of the operator's configuration when absent. */
+  image?: string;
+  /** Where the containers see the shared folder. Default: `"/lightchain"`. */
+  mount_path?: string;
+  /** Share this one file of the folder. Absent: every file of it. */
+  state_file?: string;
+  /** The containers that see the folder; all when absent. */
+  containers?: string[];
+}
+
 /** The params of `list_namespaces`. */
 export interface ListNamespacesParams {
   /** Only objects whose labels match: `app=web,tier!=cache`, `env in (a, b)`, `!canary`. */
@@ -835,6 +1160,133 @@ export interface Functions {
     result: undefined;
   };
   /**
+   * List lightchain networks.
+   *
+   * Answers the networks that pods of a namespace, or of all, belong to by their label `klight.networkId`, with
+   * how many pods each has. A network is an id in one namespace, unless the operator's configuration shares it. The peers are not
+   * asked: `get_network` does.
+   */
+  list_networks: {
+    effect: 'read';
+    mode: 'unary';
+    params: ListNetworksParams;
+    item: undefined;
+    result: NetworkList;
+  };
+  /**
+   * Show a network, its members and their chains.
+   *
+   * Asks the peers of all pods of a network how they are: which are members and which are not yet, and why; by whom
+   * the next one would join; the head of each chain, and who lags.
+   */
+  get_network: {
+    effect: 'read';
+    mode: 'unary';
+    params: GetNetworkParams;
+    item: undefined;
+    result: Network;
+  };
+  /**
+   * Follow a network as its pods come, join and go.
+   *
+   * Streams the network whenever a pod or a chain of it changes, and at first as it is. It goes on when the network
+   * has no pods for a while, and ends when the caller leaves or the time is over.
+   */
+  watch_network: {
+    effect: 'read';
+    mode: 'stream';
+    params: WatchNetworkParams;
+    item: Network;
+    result: undefined;
+  };
+  /**
+   * Put pods into a network, and wait until they are.
+   *
+   * Gives the label `klight.networkId` to a pod, to the pods of a selector, or to the template of a Deployment, whose
+   * pods are replaced then. Exactly one of `pod`, `label_selector`, `deployment` is given. The controller joins their peers; the
+   * answer comes when all are members, unless `wait` is false.
+   *
+   * A pod that runs no lightpeer never becomes a member: `add_lightpeer` gives a workload one. A pod that is in another network is
+   * refused unless `move` is true: it leaves that one then and forgets its state.
+   */
+  join_network: {
+    effect: 'update';
+    mode: 'progress';
+    params: JoinNetworkParams;
+    item: NetworkProgress;
+    result: NetworkChange;
+  };
+  /**
+   * Take pods out of their network, and wait until they are.
+   *
+   * Takes the label `klight.networkId` from a pod, from the pods of a selector, or from the template of a Deployment,
+   * whose pods are replaced then. Exactly one of `pod`, `label_selector`, `deployment` is given; with `network`, only what is in
+   * that one. The peers of the pods leave and are alone, and the others drop them; the answer comes when that is so, unless `wait`
+   * is false.
+   */
+  leave_network: {
+    effect: 'update';
+    mode: 'progress';
+    params: LeaveNetworkParams;
+    item: NetworkProgress;
+    result: NetworkLeft;
+  };
+  /**
+   * Read the blocks of a network, newest first.
+   *
+   * Answers the blocks of programs that a network's chain holds, newest first, page by page. The first block is the
+   * present state of a network that shares one file; where peers share a folder, the first block of each `path` is that file's.
+   */
+  query_network: {
+    effect: 'read';
+    mode: 'unary';
+    params: QueryNetworkParams;
+    item: undefined;
+    result: NetworkBlockList;
+  };
+  /**
+   * Add a block to a network.
+   *
+   * Adds a block to a network's chain, as a program beside a peer would: the peers of the network write its payload
+   * to their state file. Exactly one of `payload`, `payload_base64`, `deleted` is given, at most 4128768 bytes. The answer
+   * comes when every member of ours has the block on disk. When it fails late the block may be there all the same: a call again with
+   * the same `id` adds it once.
+   */
+  persist_to_network: {
+    effect: 'update';
+    mode: 'unary';
+    params: PersistToNetworkParams;
+    item: undefined;
+    result: Persisted;
+  };
+  /**
+   * Follow the blocks of a network as they come.
+   *
+   * Streams the blocks of a network's chain, oldest first, then each as it comes. When the peer that it reads from goes,
+   * another goes on where it was. After `cursor` only later ones come.
+   */
+  watch_network_state: {
+    effect: 'read';
+    mode: 'stream';
+    params: WatchNetworkStateParams;
+    item: NetworkStateItem;
+    result: undefined;
+  };
+  /**
+   * Give the pods of a workload a lightpeer.
+   *
+   * Adds the container `klightpeer` and a folder that it shares with the others to the pod template of a Deployment,
+   * a StatefulSet or a DaemonSet, by server-side apply; its pods are replaced then. Exactly one of `deployment`, `stateful_set`,
+   * `daemon_set` is given. With `network` the template gets the label too. Asked again, it changes what differs.
+   */
+  add_lightpeer: {
+    effect: 'update';
+    mode: 'unary';
+    params: AddLightpeerParams;
+    item: undefined;
+    result: Sidecar;
+  };
+  /**
    * List namespaces.
    *
    * Answers the namespaces of the cluster, page by page.
@@ -878,6 +1330,15 @@ export const functions: {
   get_pod: { effect: 'read', mode: 'unary' },
   delete_pod: { effect: 'delete', mode: 'progress' },
   pod_logs: { effect: 'read', mode: 'stream' },
+  list_networks: { effect: 'read', mode: 'unary' },
+  get_network: { effect: 'read', mode: 'unary' },
+  watch_network: { effect: 'read', mode: 'stream' },
+  join_network: { effect: 'update', mode: 'progress' },
+  leave_network: { effect: 'update', mode: 'progress' },
+  query_network: { effect: 'read', mode: 'unary' },
+  persist_to_network: { effect: 'update', mode: 'unary' },
+  watch_network_state: { effect: 'read', mode: 'stream' },
+  add_lightpeer: { effect: 'update', mode: 'unary' },
   list_namespaces: { effect: 'read', mode: 'unary' },
   server_info: { effect: 'read', mode: 'unary' },
 };

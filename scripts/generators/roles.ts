@@ -1,7 +1,7 @@
 /** The operator's least rights as ClusterRoles, in YAML. */
 import type { Contract } from '../../schemas/index.js';
 import { leastRules } from '../../server/auth/roles.js';
-import type { Rule } from '../../server/auth/roles.js';
+import type { Rule, StandingRights } from '../../server/auth/roles.js';
 
 const list = (values: readonly string[]): string =>
   `[${values.map((value) => (value === '' ? "''" : value)).join(', ')}]`;
@@ -9,25 +9,33 @@ const list = (values: readonly string[]): string =>
 const rule = ({ group, resources, verbs }: Rule): string =>
   `  - apiGroups: ${list([group])}\n    resources: ${list(resources)}\n    verbs: ${list(verbs)}\n`;
 
-const clusterRole = (name: string, about: string, rules: readonly Rule[]): string =>
+const role = (kind: 'Role' | 'ClusterRole', name: string, about: string, rules: readonly Rule[]): string =>
   `# ${about}
 apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
+kind: ${kind}
 metadata:
   name: ${name}
 rules:${rules.length === 0 ? ' []\n' : `\n${rules.map(rule).join('')}`}`;
 
 /** Renders `k8s-yamls/base/role.gen.yaml`. */
-export function rolesYaml(contracts: readonly Contract[]): string {
-  const { cluster, namespaced } = leastRules(contracts);
+export function rolesYaml(contracts: readonly Contract[], standing: StandingRights): string {
+  const { cluster, namespaced, own } = leastRules(contracts, standing);
   return [
-    '# Generated from the permissions of the contracts in schemas/ by `npm run generate`; not to be edited.\n',
-    clusterRole('xi-k8s-cluster', 'Objects without a namespace: to bind with a ClusterRoleBinding.', cluster),
+    '# Generated from the permissions of the contracts in schemas/ and the rights of the controllers by `npm run generate`; not to be edited.\n',
+    role(
+      'ClusterRole',
+      'xi-k8s-cluster',
+      'Objects without a namespace: to bind with a ClusterRoleBinding.',
+      cluster,
+    ),
     '---\n',
-    clusterRole(
+    role(
+      'ClusterRole',
       'xi-k8s-namespaced',
       'Objects of namespaces: to bind with a RoleBinding in each namespace served, or with a ClusterRoleBinding for all.',
       namespaced,
     ),
+    '---\n',
+    role('Role', 'xi-k8s-own', "The operator's own objects, in its own namespace.", own),
   ].join('');
 }

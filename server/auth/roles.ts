@@ -1,5 +1,15 @@
-/** The least that the operator must be allowed, computed from the contracts' permissions. */
+/** The least that the operator must be allowed: the contracts' permissions, and what its standing work needs. */
 import type { Contract, Permission } from '../../schemas/index.js';
+
+type Right = Pick<Permission, 'group' | 'resource' | 'verbs'>;
+
+/** What work beside the functions needs. */
+export interface StandingRights {
+  /** In each namespace served. */
+  readonly served: readonly Right[];
+  /** In the operator's own namespace. */
+  readonly own: readonly Right[];
+}
 
 /** A rule of a Role: all of these verbs on all of these resources of a group. */
 export interface Rule {
@@ -13,12 +23,14 @@ export interface LeastRules {
   readonly cluster: readonly Rule[];
   /** On objects of a namespace: a RoleBinding in each namespace served, or a ClusterRoleBinding for all. */
   readonly namespaced: readonly Rule[];
+  /** On the operator's own objects: a Role in its namespace. */
+  readonly own: readonly Rule[];
 }
 
 const sorted = (values: Iterable<string>): string[] => [...new Set(values)].sort();
 
 /** Unites permissions, and writes resources of a group that need the same verbs as one rule; sorted. */
-function unite(permissions: readonly Permission[]): Rule[] {
+function unite(permissions: readonly Right[]): Rule[] {
   const verbs = new Map<string, { group: string; resource: string; verbs: string[] }>();
   for (const { group, resource, verbs: more } of permissions) {
     const key = `${group}/${resource}`;
@@ -33,11 +45,18 @@ function unite(permissions: readonly Permission[]): Rule[] {
   return [...rules.values()];
 }
 
-/** The least rules with which all of the functions work. */
-export function leastRules(contracts: readonly Contract[]): LeastRules {
-  const permissions = contracts.flatMap((contract) => contract.permissions);
+/** The least rules with which all of the functions and the standing work can be done. */
+export function leastRules(contracts: readonly Contract[], standing: StandingRights): LeastRules {
+  const permissions = contracts
+    .flatMap((contract) => contract.permissions)
+    // Of a right that is asked of callers only, the operator in its pod has no need.
+    .filter(({ outside }) => outside !== true);
   return {
     cluster: unite(permissions.filter(({ namespace }) => namespace === undefined)),
-    namespaced: unite(permissions.filter(({ namespace }) => namespace !== undefined)),
+    namespaced: unite([
+      ...permissions.filter(({ namespace }) => namespace !== undefined),
+      ...standing.served,
+    ]),
+    own: unite(standing.own),
   };
 }

@@ -2,6 +2,7 @@
 import type { Implementations } from '../library/implementation.js';
 import { cluster } from './cluster.js';
 import { deployments } from './deployments.js';
+import { networks } from './networks.js';
 import { pods } from './pods.js';
 
-export const implementations: Implementations = { ...deployments, ...pods, ...cluster };
+export const implementations: Implementations = { ...deployments, ...pods, ...networks, ...cluster };

@@ -100,7 +100,7 @@ export function observe<A extends KubeObject, B extends KubeObject>(
   };
 }
 
-const isRefusal = (error: unknown): boolean => {
+export const isRefusal = (error: unknown): boolean => {
   const code = (error as { code?: unknown }).code;
   return code === 401 || code === 403 || code === 404 || code === 400;
 };

@@ -1,7 +1,9 @@
-/** Health and readiness, on a listener of their own. */
+/** Health, readiness and metrics, on a listener of their own. */
 import Fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
 import type { ClusterProbe } from '../probe.js';
+import { METRICS_CONTENT_TYPE } from './metrics.js';
+import type { Registry } from './metrics.js';
 
 export interface Health {
   readonly app: FastifyInstance;
@@ -9,8 +11,8 @@ export interface Health {
   stopping(): void;
 }
 
-/** `/healthz`: the process runs. `/readyz`: it takes calls and the API server answers. */
-export function createHealth(probe: ClusterProbe): Health {
+/** `/healthz`: the process runs. `/readyz`: it takes calls and the API server answers. `/metrics`: Prometheus' text. */
+export function createHealth(probe: ClusterProbe, metrics: Pick<Registry, 'render'>): Health {
   const app = Fastify({ logger: false, forceCloseConnections: true });
   let stopping = false;
 
@@ -25,6 +27,7 @@ export function createHealth(probe: ClusterProbe): Health {
     if (message !== undefined) return reply.code(503).send({ status: 'not ready', message });
     return { status: 'ok' };
   });
+  app.get('/metrics', (_request, reply) => reply.type(METRICS_CONTENT_TYPE).send(metrics.render()));
   return {
     app,
     stopping() {

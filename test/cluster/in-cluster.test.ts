@@ -77,7 +77,17 @@ async function test(): Promise<void> {
       noNewPrivileges: '1',
     });
     t.same(found['top'], ['dist', 'node_modules', 'package.json']);
-    t.same(found['programs'], ['cli', 'devcluster', 'kube', 'schemas', 'server']);
+    t.same(found['programs'], [
+      'cli',
+      'devcluster',
+      'examples',
+      'kube',
+      'lightpeer',
+      'place',
+      'proto',
+      'schemas',
+      'server',
+    ]);
     t.same(found['odd'], [], 'nothing to build with, no source maps, no links');
     const health = /^HEALTHCHECK .*CMD (\[.*\])$/m.exec(await readFile('Dockerfile', 'utf8'))?.[1] ?? '[]';
     await kubectl(['exec', '-n', 'xi-k8s', 'deploy/xi-k8s', '--', ...(JSON.parse(health) as string[])]);

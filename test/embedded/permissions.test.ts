@@ -4,7 +4,8 @@
  */
 import { once } from 'node:events';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,8 +29,9 @@ function attribute(method: string, target: string): string | undefined {
   const rest = parts.slice(parts[0] === 'api' ? 2 : 3);
   const [resource, name, subresource] = rest[0] === 'namespaces' && rest.length > 2 ? rest.slice(2) : rest;
   const reading = url.searchParams.get('watch') === 'true' ? 'watch' : name === undefined ? 'list' : 'get';
+  // A connection to a pod is opened by GET, and needs the right to create one.
   const verbs: Record<string, string> = {
-    GET: reading,
+    GET: subresource === 'portforward' ? 'create' : reading,
     POST: 'create',
     PUT: 'update',
     PATCH: 'patch',
@@ -60,6 +62,22 @@ const proxy = http.createServer((request, response) => {
   response.on('close', () => onward.destroy());
   request.pipe(onward);
 });
+proxy.on('upgrade', (request, socket: Socket, head) => {
+  const used = attribute(request.method ?? '', request.url ?? '');
+  if (used !== undefined) asked.add(used);
+  const { hostname, port } = new URL(cluster.url);
+  const onward = connect(Number(port), hostname, () => {
+    const headers = request.rawHeaders.map((text, i) => (i % 2 === 0 ? `${text}: ` : `${text}\r\n`)).join('');
+    onward.write(`${request.method} ${request.url} HTTP/1.1\r\n${headers}\r\n`);
+    onward.write(head);
+    onward.pipe(socket).pipe(onward);
+  });
+  const end = (): void => {
+    onward.destroy();
+    socket.destroy();
+  };
+  for (const side of [onward, socket]) side.on('error', end).on('close', end);
+});
 proxy.listen(0, '127.0.0.1');
 await once(proxy, 'listening');
 t.teardown(() => {
@@ -84,15 +102,16 @@ await writeFile(
 const operator = await startOperator('kubeconfig', { KUBECONFIG: kubeconfig });
 t.teardown(() => operator.stop());
 
-/** One whole call; a follow ends by its deadline. */
-async function run(name: string, params: object): Promise<void> {
+/** One whole call; a follow and a watch end by their deadline. */
+async function run(name: string, params: object, status = 200): Promise<void> {
+  const endless = 'follow' in params || name.startsWith('watch_');
   const response = await fetch(`${operator.url}/v1/functions/${name}`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', 'x-timeout-seconds': 'follow' in params ? '1' : '30' },
+    headers: { 'content-type': 'application/json', 'x-timeout-seconds': endless ? '1' : '30' },
     body: JSON.stringify(params),
   });
   const text = await response.text();
-  t.equal(response.status, 200, `${name} ${JSON.stringify(params)}: ${text.slice(0, 300)}`);
+  t.equal(response.status, status, `${name} ${JSON.stringify(params)}: ${text.slice(0, 300)}`);
 }
 
 /** The rules that a contract declares for these params. */
@@ -138,9 +157,16 @@ const calls: [FunctionName, Record<string, unknown>][] = [
   ['server_info', {}],
 ];
 
-const check = async (t: Test, name: FunctionName, params: Record<string, unknown>): Promise<void> => {
+const tested = new Set<string>();
+const check = async (
+  t: Test,
+  name: FunctionName,
+  params: Record<string, unknown>,
+  status = 200,
+): Promise<void> => {
+  tested.add(name);
   asked = new Set();
-  await run(name, params);
+  await run(name, params, status);
   const rules = declared(contracts[name], params);
   const what = `${name} ${JSON.stringify(params)}`;
   t.same(
@@ -161,13 +187,33 @@ t.test('what is asked of the API server is what the contracts declare', async (t
   await check(t, 'get_pod', { name: pod });
   await check(t, 'pod_logs', { pod });
   await check(t, 'pod_logs', { pod, follow: true });
+  // The pods only pretend to run, so that no peer is reached: it is asked for, and waited for in vain.
+  const network = 'n';
+  await check(t, 'join_network', { network, deployment: 'waited', wait: false });
+  await check(t, 'leave_network', { deployment: 'waited', wait: false });
+  await check(t, 'join_network', { network, label_selector: 'app=waited', wait: false });
+  await check(t, 'leave_network', { label_selector: 'app=waited', wait: false });
+  const alone = await podOf('waited');
+  await check(t, 'join_network', { network, pod: alone, wait: false });
+  await check(
+    t,
+    'join_network',
+    { network: 'm', pod: alone, move: true, wait: true, timeout_seconds: 1 },
+    504,
+  );
+  for (const name of ['get_network', 'watch_network'] as const) await check(t, name, { network: 'm' });
+  for (const name of ['query_network', 'watch_network_state'] as const)
+    await check(t, name, { network: 'm' }, 409);
+  await check(t, 'persist_to_network', { network: 'm', payload: '' }, 409);
+  await check(t, 'leave_network', { pod: alone, wait: true });
+  await check(t, 'list_networks', {});
+  await check(t, 'add_lightpeer', { deployment: 'waited', image: 'peer' });
   await check(t, 'delete_pod', { name: pod });
   await check(t, 'delete_pod', { name: await podOf('waited'), wait: true });
   await check(t, 'delete_deployment', { name: 'waited', wait: true });
   await check(t, 'delete_deployment', web);
-  const tested = new Set([...calls.map(([name]) => name), 'get_pod', 'delete_pod', 'delete_deployment']);
   t.same(
-    Object.keys(contracts).filter((name) => !tested.has(name as FunctionName)),
+    Object.keys(contracts).filter((name) => !tested.has(name)),
     [],
     'every function is among them',
   );

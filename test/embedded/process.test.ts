@@ -45,7 +45,7 @@ await t.test('the banner says where, on what, and three lines that work', async 
   const cluster = /embedded cluster at (http:\/\/127\.0\.0\.1:\d+)/.exec(banner)?.[1];
   t.ok(url);
   t.ok(cluster);
-  t.match(banner, /only pretends to run pods/);
+  t.match(banner, /pods of other images than ours only pretend to run/);
   const pasted = banner.split('\n').filter((line) => line.startsWith('  curl '));
   t.equal(pasted.length, 3);
   const shell = (line: string) => {

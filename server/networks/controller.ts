@@ -1,0 +1,197 @@
+/** The controller of the networks: changes of pods and the time enqueue a network, and each is brought in line afresh. */
+import { isStatus } from '../kube-errors.js';
+import { PeerError } from '../peer-error.js';
+import { createWorkQueue } from '../ports.js';
+import type { Kube, Leadership, Log, Peers, Reflect } from '../ports.js';
+import type { Ask } from './ask.js';
+import { createLedger } from './ledger.js';
+import type { NetworkMetrics } from './network-metrics.js';
+import type { SharedNetworks } from './network-key.js';
+import { LABELLED_PODS, NETWORK_LABEL, labelledPod } from './peer-pod.js';
+import type { LabelledPod, PeerPod } from './peer-pod.js';
+import { plan } from './plan.js';
+import type { Plan, Report, Situation } from './plan.js';
+import { createPodEvents } from './pod-events.js';
+import { createRoster } from './roster.js';
+import { createSteps } from './steps.js';
+
+export interface ControllerOptions {
+  readonly kube: Kube;
+  readonly reflect: Reflect;
+  readonly peers: Peers;
+  readonly ask: Ask;
+  readonly log: Log;
+  readonly metrics: NetworkMetrics;
+  readonly shared: SharedNetworks;
+  /** The namespaces whose pods count; all when empty. */
+  readonly namespaces: readonly string[];
+  /** How often each network's peers are asked how they are, in milliseconds. */
+  readonly healthMs: number;
+  /** Where what was done is kept. */
+  readonly ledger: { readonly namespace: string; readonly name: string };
+  /** The name of this process. */
+  readonly identity: string;
+}
+
+/** Networks that are brought in line at once. */
+const AT_ONCE = 32;
+/** After steps a network is looked at again so soon, in milliseconds. */
+const LOOK_MS = 100;
+/** Peers that are asked in a second: with more pods than fit, each network is asked less often. */
+const ASKED_A_SECOND = 200;
+/** A peer that is silent for so long was dropped by its fellows, and people are told, in milliseconds. */
+const LOST_MS = 5_000;
+
+/** How long writing down a join may take, in milliseconds. */
+const KEEP_MS = 5_000;
+
+/** What could not be done, to be tried again. */
+class Unfinished extends Error {
+  override readonly name = 'Unfinished';
+}
+
+/** Leads until the leadership ends. */
+export async function control(leadership: Leadership, options: ControllerOptions): Promise<void> {
+  const { kube, log, metrics, healthMs, namespaces } = options;
+  const { signal } = leadership;
+  const roster = createRoster(options.shared);
+  const ledger = createLedger(kube, options.ledger);
+  const events = createPodEvents({
+    kube,
+    log,
+    signal,
+    dropped: metrics.eventsDropped,
+    instance: options.identity,
+  });
+  const run = createSteps({ peers: options.peers, leadership, events, metrics });
+  /** Since when a peer is silent, by uid. */
+  const silentSince = new Map<string, number>();
+  /** Joins that were told to be done, by uid: the incarnation. */
+  const joined = new Map<string, string>();
+  const said = new Map<string, string>();
+
+  /** The reports, with how long the silent have been so. */
+  const judged = (reports: Map<string, Report>, pods: readonly PeerPod[]): Map<string, Report> => {
+    const now = performance.now();
+    for (const pod of pods) {
+      const report = reports.get(pod.uid);
+      if (report?.kind !== 'silent') {
+        silentSince.delete(pod.uid);
+        continue;
+      }
+      const since = silentSince.get(pod.uid) ?? now;
+      silentSince.set(pod.uid, since);
+      const lost = now - since >= LOST_MS;
+      reports.set(pod.uid, { ...report, lost });
+      if (lost) events.tell(pod, 'Warning', 'PeerUnreachable', report.why);
+    }
+    return reports;
+  };
+
+  const settle = (
+    key: string,
+    { standings, steps }: Plan,
+    { departed }: Pick<Situation, 'departed'>,
+  ): void => {
+    const busy = new Set(steps.flatMap((step) => (step.do === 'drop' ? [] : [step.pod.uid])));
+    for (const { pod, state } of standings) {
+      if (state !== 'member' || busy.has(pod.uid)) continue;
+      roster.settled(key, pod.uid);
+      joined.delete(pod.uid);
+      events.recovered(pod);
+    }
+    for (const pod of departed) if (!busy.has(pod.uid)) roster.settled(key, pod.uid);
+    for (const { pod, state, why = '', report } of standings)
+      if (state === 'apart' && report?.kind === 'status' && !busy.has(pod.uid))
+        events.tell(pod, 'Warning', 'PeerUnfit', why);
+  };
+
+  const reconcile = async (key: string): Promise<void | { requeueAfterMs: number }> => {
+    if (!leadership.holds()) return;
+    const began = performance.now();
+    const known = roster.of(key);
+    if (known.pods.length === 0 && known.departed.length === 0) {
+      await ledger.set(key, new Map(), signal);
+      metrics.forget(key);
+      return;
+    }
+    const reports = judged(await options.ask(known.pods, { signal }), known.pods);
+    const decided = plan({ ...known, reports, done: ledger.get(key) });
+    metrics.standings(key, decided.standings);
+    await ledger.set(key, decided.done, signal);
+    settle(key, decided, known);
+    const { done, failures } = await run(key, decided, {
+      isJoined: (pod) => joined.get(pod.uid) === pod.incarnation,
+      keep: async (pod, report) => {
+        joined.set(pod.uid, pod.incarnation);
+        if (report?.kind !== 'mute') return;
+        // Kept also when the leading ends meanwhile: the join is done.
+        const kept = new Map([...ledger.get(key), [pod.uid, pod.incarnation]]);
+        await ledger.set(key, kept, AbortSignal.timeout(KEEP_MS));
+      },
+      left: (pod) => roster.settled(key, pod.uid),
+    });
+    metrics.reconciled((performance.now() - began) / 1000);
+    // One that was lost long ago is asked again as all are.
+    const silent = decided.standings.flatMap(({ report }) =>
+      report?.kind === 'silent' && !report.lost ? [report.why] : [],
+    );
+    const undone = [...failures, ...silent];
+    if (undone.length > 0) throw new Unfinished(undone.join(' '));
+    said.delete(key);
+    if (done > 0) return { requeueAfterMs: LOOK_MS };
+    // Spread, so that not all networks are asked at once.
+    const intervalMs = Math.max(healthMs, (roster.size() / ASKED_A_SECOND) * 1000);
+    return { requeueAfterMs: intervalMs * (0.75 + Math.random() / 2) };
+  };
+
+  const queue = createWorkQueue<string>({
+    reconcile,
+    concurrency: AT_ONCE,
+    backoff: { baseMs: 200, maxMs: healthMs },
+    // What the API server refuses it will refuse again; what peers do may change.
+    isTerminal: (error) =>
+      !(error instanceof Unfinished) &&
+      !(error instanceof PeerError) &&
+      [403, 413, 422].some((code) => isStatus(error, code)),
+    onError: (key, error, retryInMs) => {
+      metrics.failed();
+      if (retryInMs === undefined) queue.addAfter(key, healthMs);
+      const message = error instanceof Error ? error.message : String(error);
+      // A network that stays as it is says so once.
+      if (said.get(key) === message) return;
+      said.set(key, message);
+      log.warn(
+        { network: key, retryInMs, ...(error instanceof Unfinished ? { why: message } : { err: error }) },
+        'a network is not as it should be',
+      );
+    },
+  });
+  metrics.queue(() => queue.size);
+
+  await ledger.load(signal);
+  const follow = (namespace: string | undefined) =>
+    options.reflect<LabelledPod>({
+      resource: LABELLED_PODS,
+      namespace,
+      labelSelector: NETWORK_LABEL,
+      project: labelledPod,
+      log,
+      onChange: (change) => {
+        if (change.type === 'deleted') {
+          const uid = change.object.metadata?.uid ?? '';
+          events.forget(uid);
+          silentSince.delete(uid);
+          joined.delete(uid);
+        }
+        for (const key of roster.change(change)) queue.add(key);
+      },
+    });
+  const reflectors = namespaces.length === 0 ? [follow(undefined)] : namespaces.map(follow);
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  await Promise.all([...reflectors.map((reflector) => reflector.stop()), queue.stop()]);
+  metrics.clear();
+}

@@ -1,0 +1,260 @@
+/**
+ * What to do for one network: from its pods, what their peers say, and what was done, to the joins, merges and leaves to make.
+ * Pure, and decided afresh each time; once all is done it answers no steps.
+ */
+import type { PeerStatus } from '../ports.js';
+import type { PeerPod } from './peer-pod.js';
+
+/** What came of asking a pod's peer. */
+export type Report =
+  /** It says what it belongs to. */
+  | ({ readonly kind: 'status' } & PeerStatus)
+  /** It is healthy, and speaks the reference's protocol only: it cannot be asked. */
+  | { readonly kind: 'mute' }
+  /** It does not answer; `lost` when for so long that the other members have dropped it. */
+  | { readonly kind: 'silent'; readonly why: string; readonly lost: boolean };
+
+export interface Situation {
+  /** The pods with the network's label. */
+  readonly pods: readonly PeerPod[];
+  /** By uid; a pod that was not asked has none. */
+  readonly reports: ReadonlyMap<string, Report>;
+  /** Peers that cannot be asked and were joined: uid → incarnation. */
+  readonly done: ReadonlyMap<string, string>;
+  /** Running pods of other networks: address → created at. */
+  readonly elsewhere: Pick<ReadonlyMap<string, number>, 'has' | 'get'>;
+  /** Pods whose label was seen to change to this network: uids. */
+  readonly moved: ReadonlySet<string>;
+  /** Pods that run on and whose label was seen to go. */
+  readonly departed: readonly PeerPod[];
+}
+
+export type Step =
+  /** The peer leaves the network that it is in, and forgets its state. */
+  | {
+      readonly do: 'leave';
+      readonly pod: PeerPod;
+      readonly why: string;
+      readonly contacts: readonly PeerPod[];
+    }
+  /** A member is told to drop the address of one that belongs to another network. */
+  | { readonly do: 'drop'; readonly pod: PeerPod; readonly address: string }
+  /** One peer joins, by the first of the contacts that takes it. */
+  | { readonly do: 'join'; readonly pod: PeerPod; readonly contacts: readonly PeerPod[] }
+  /** A half of the network that does not know the other joins it, by one of its peers. */
+  | { readonly do: 'merge'; readonly pod: PeerPod; readonly contacts: readonly PeerPod[] };
+
+export type State = 'member' | 'apart' | 'unreachable' | 'waiting' | 'over';
+
+/** How a pod stands to its network, and why when it is no member. */
+export interface Standing {
+  readonly pod: PeerPod;
+  readonly state: State;
+  readonly why?: string;
+  readonly report?: Report;
+}
+
+export interface Plan {
+  readonly steps: readonly Step[];
+  /** In the order of the pods. */
+  readonly standings: readonly Standing[];
+  /** The members in the order in which they are tried as contacts: those that can be asked first, newest first. */
+  readonly contacts: readonly PeerPod[];
+  /** What `done` should be, before the steps. */
+  readonly done: ReadonlyMap<string, string>;
+}
+
+type Status = Extract<Report, { kind: 'status' }>;
+interface Node {
+  readonly pod: PeerPod;
+  readonly address: string;
+  /** Undefined for a peer that cannot be asked. */
+  readonly status: Status | undefined;
+}
+
+const byAge = (a: PeerPod, b: PeerPod): number =>
+  a.createdAt - b.createdAt || (a.uid < b.uid ? -1 : a.uid > b.uid ? 1 : 0);
+
+/** What keeps a healthy peer from being joined: words, or undefined. */
+const unfit = (pod: PeerPod, { self }: Status): string | undefined =>
+  self === pod.address
+    ? undefined
+    : `its peer calls itself ${self || 'nothing'}, where others would not find it; it must listen on and name its pod's address, ${pod.address}`;
+
+/** Nodes in sets by who is linked to whom, directly or not. */
+function united(nodes: readonly Node[], linked: (node: Node) => Iterable<Node>): Node[][] {
+  const left = new Set(nodes);
+  const sets: Node[][] = [];
+  for (const start of nodes) {
+    if (!left.delete(start)) continue;
+    const set = [start];
+    for (const node of set) for (const other of linked(node)) if (left.delete(other)) set.push(other);
+    sets.push(set);
+  }
+  return sets;
+}
+
+/** Peers that know each other, as sets. */
+function halves(nodes: readonly Node[], done: Situation['done']): Node[][] {
+  const asked = nodes.filter(({ status }) => status !== undefined);
+  const mute = nodes.filter(({ status }) => status === undefined);
+  const lists = new Map(asked.map((node) => [node, new Set(node.status?.members)]));
+  const byAddress = new Map(asked.map((node) => [node.address, node]));
+  const knows = (node: Node, other: Node): boolean => lists.get(node)?.has(other.address) === true;
+  const sets = united(asked, (node) =>
+    [...(lists.get(node) ?? [])].flatMap((member) => {
+      const other = byAddress.get(member);
+      return other !== undefined && knows(other, node) ? [other] : [];
+    }),
+  );
+
+  // One that cannot be asked belongs to those of whom most list it. Started anew since it was joined, it has forgotten, whatever
+  // they list.
+  const witnesses = (node: Node, set: readonly Node[]): number => set.filter((by) => knows(by, node)).length;
+  const current = ({ pod }: Node): boolean => done.get(pod.uid) === pod.incarnation;
+  const homes = new Map<Node, Node[]>();
+  for (const node of mute) {
+    const home = sets.reduce<Node[]>(
+      (best, set) => (witnesses(node, set) > witnesses(node, best) ? set : best),
+      [],
+    );
+    if (home.length > 0 && (current(node) || !done.has(node.pod.uid))) homes.set(node, home);
+  }
+  // Those who list some of them know what became of the rest: it was dropped. Without such, what was done is all there is to go by.
+  const together = homes.size > 0 ? [] : mute.filter(current);
+  for (const [node, home] of homes) home.push(node);
+  const alone = mute.filter((node) => !homes.has(node) && !together.includes(node)).map((node) => [node]);
+  return [...sets, ...alone, ...(together.length > 0 ? [together] : [])];
+}
+
+const blocksOf = (half: readonly Node[]): number =>
+  Math.max(...half.map(({ status }) => status?.blocks ?? 0));
+const oldestOf = (half: readonly Node[]): PeerPod => half.map(({ pod }) => pod).sort(byAge)[0]!;
+
+/**
+ * The half that the others join comes first: the larger; of equal ones that with a peer that cannot merge, as it loses what it
+ * has when it joins; then that with more blocks; then the older.
+ */
+const byWeight = (a: readonly Node[], b: readonly Node[]): number =>
+  b.length - a.length ||
+  Number(b.some(({ status }) => status === undefined)) -
+    Number(a.some(({ status }) => status === undefined)) ||
+  blocksOf(b) - blocksOf(a) ||
+  byAge(oldestOf(a), oldestOf(b));
+
+/** Why a peer has to leave the network that it is in, or undefined. */
+function misplaced(node: Node, nodes: readonly Node[], situation: Situation): string | undefined {
+  const { pod, address, status } = node;
+  if (status === undefined) return undefined;
+  const here = new Map(nodes.map((other) => [other.address, other]));
+  const labelled = new Set(situation.pods.map((other) => other.address));
+  const strangers = status.members.filter((member) => !labelled.has(member));
+  const there = strangers.filter((member) => situation.elsewhere.has(member));
+  const companions = status.members.filter(
+    (member) => member === address || here.get(member)?.status?.members.includes(address) === true,
+  );
+  const [stranger] = there.length > 0 ? there : companions.length > 1 ? [] : strangers;
+  if (stranger === undefined) return undefined;
+  if (situation.moved.has(pod.uid)) return `its label changed, and it is still with ${stranger}`;
+  if (there.length === 0) return undefined;
+  // Not seen to move, so the minority goes; of equal ones the younger, which both sides find alike.
+  const oldest = (created: number[]): number => Math.min(...created);
+  const mine = oldest(companions.map((member) => here.get(member)?.pod.createdAt ?? pod.createdAt));
+  const theirs = oldest(there.map((member) => situation.elsewhere.get(member) ?? 0));
+  const first = (addresses: string[]): string => [...addresses].sort()[0] ?? '';
+  const goes =
+    there.length - companions.length || mine - theirs || (first(companions) < first(there) ? -1 : 1);
+  return goes > 0 ? `it is with ${there[0]}, which belongs to another network` : undefined;
+}
+
+/** Decides. */
+export function plan(situation: Situation): Plan {
+  const { pods, reports, departed } = situation;
+  const standings = new Map<PeerPod, Standing>();
+  const nodes: Node[] = [];
+  for (const pod of pods) {
+    const report = reports.get(pod.uid);
+    const { address } = pod;
+    const stand = (state: State, why: string | undefined): void =>
+      void standings.set(pod, {
+        pod,
+        state,
+        ...(why === undefined ? {} : { why }),
+        ...(report === undefined ? {} : { report }),
+      });
+    if (pod.phase !== 'running' || address === undefined)
+      stand(pod.phase === 'over' ? 'over' : 'waiting', pod.why);
+    else if (report === undefined) stand('waiting', 'its peer has not been asked yet');
+    else if (report.kind === 'silent') stand('unreachable', report.why);
+    else {
+      const status = report.kind === 'status' ? report : undefined;
+      const fault = status && unfit(pod, status);
+      stand('apart', fault ?? 'it is still to be joined');
+      if (fault === undefined) nodes.push({ pod, address, status });
+    }
+  }
+
+  const leaving = new Map<PeerPod, string>();
+  const after = nodes.map((node) => {
+    const why = misplaced(node, nodes, situation);
+    if (why === undefined || node.status === undefined) return node;
+    leaving.set(node.pod, why);
+    // It is alone then, and forgets what it had.
+    return { ...node, status: { ...node.status, members: [], blocks: 0 } };
+  });
+  const [main = [], ...others] = halves(after, situation.done).sort(byWeight);
+  const contacts = [...main]
+    .sort((a, b) => Number(a.status === undefined) - Number(b.status === undefined) || byAge(b.pod, a.pod))
+    .map(({ pod }) => pod);
+
+  const steps: Step[] = [];
+  const here = new Set(pods.map(({ address }) => address));
+  for (const pod of departed)
+    if (pod.address !== undefined && !here.has(pod.address) && isListed(pod.address, after))
+      steps.push({ do: 'leave', pod, why: 'its label was removed', contacts });
+  for (const [pod, why] of leaving) steps.push({ do: 'leave', pod, why, contacts: [] });
+  const dropped = new Set(departed.map(({ address }) => address));
+  for (const { pod, status } of main)
+    for (const address of status?.members ?? [])
+      if (!here.has(address) && situation.elsewhere.has(address) && !dropped.has(address)) {
+        dropped.add(address);
+        steps.push({ do: 'drop', pod, address });
+      }
+  for (const half of others.sort((a, b) => byAge(oldestOf(a), oldestOf(b)))) {
+    const aged = [...half].sort((a, b) => byAge(a.pod, b.pod));
+    const [first, ...rest] = aged.filter(({ status }) => status !== undefined);
+    if (first !== undefined) steps.push({ do: rest.length > 0 ? 'merge' : 'join', pod: first.pod, contacts });
+    // The others of a half follow their own; one that knows nothing of halves joins by itself.
+    for (const { pod, status } of aged) if (status === undefined) steps.push({ do: 'join', pod, contacts });
+  }
+
+  for (const { pod } of main) {
+    const { why: _, ...standing } = standings.get(pod)!;
+    standings.set(pod, { ...standing, state: 'member' });
+  }
+  for (const [pod, why] of leaving)
+    standings.set(pod, {
+      ...standings.get(pod)!,
+      state: 'apart',
+      why: `it is still to leave another network: ${why}`,
+    });
+  return { steps, standings: [...standings.values()], contacts, done: doneNow(situation, main) };
+}
+
+/** Whether somebody lists the address, or nobody can be asked. */
+const isListed = (address: string, nodes: readonly Node[]): boolean =>
+  nodes.every(({ status }) => status === undefined) ||
+  nodes.some(({ status }) => status?.members.includes(address) === true);
+
+/** What was done, without what is over and with those that turn out to be members. */
+function doneNow({ pods, reports, done }: Situation, main: readonly Node[]): Map<string, string> {
+  const now = new Map<string, string>();
+  for (const { uid, phase } of pods) {
+    const before = done.get(uid);
+    const report = reports.get(uid);
+    const lost = report?.kind === 'silent' && report.lost;
+    if (before !== undefined && phase !== 'over' && !lost && report?.kind !== 'status') now.set(uid, before);
+  }
+  for (const { pod, status } of main) if (status === undefined) now.set(pod.uid, pod.incarnation);
+  return now;
+}

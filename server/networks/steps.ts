@@ -1,0 +1,147 @@
+/** Does what a plan says, one step after another. */
+import { PeerError } from '../peer-error.js';
+import type { Leadership, Peers } from '../ports.js';
+import { placeOf } from './ask.js';
+import type { NetworkMetrics } from './network-metrics.js';
+import type { PeerPod } from './peer-pod.js';
+import type { Plan, Report, Step } from './plan.js';
+import type { PodEvents } from './pod-events.js';
+
+interface Options {
+  readonly peers: Peers;
+  readonly leadership: Leadership;
+  readonly events: PodEvents;
+  readonly metrics: NetworkMetrics;
+}
+
+/** What the steps need of the network's own state. */
+export interface Progress {
+  /** Whether the pod was told to join before, and said that it did. */
+  isJoined(pod: PeerPod): boolean;
+  /** Remembers a join. */
+  keep(pod: PeerPod, report: Report | undefined): Promise<void>;
+  /** A pod without the label was seen off. */
+  left(pod: PeerPod): void;
+}
+
+export interface Outcome {
+  /** Steps that were done. */
+  readonly done: number;
+  /** Why the others were not, a sentence each. */
+  readonly failures: readonly string[];
+}
+
+/** How long a peer may take to join, which is to fetch a chain, and to leave, in milliseconds. */
+const JOIN_MS = 20_000;
+const LEAVE_MS = 5_000;
+/** Contacts that one pass tries for a peer. */
+const CONTACTS = 3;
+
+const called = ({ namespace, name }: PeerPod): string => `${namespace}/${name}`;
+const words = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+export function createSteps({ peers, leadership, events, metrics }: Options) {
+  const { signal } = leadership;
+
+  /** Joins by the first contact that takes it. @throws the last contact's error. */
+  const join = async (
+    step: Extract<Step, { do: 'join' | 'merge' }>,
+    newest: readonly PeerPod[],
+    unfit: ReadonlySet<string>,
+  ): Promise<PeerPod> => {
+    const contacts = [...newest, ...step.contacts]
+      .filter(({ uid }) => uid !== step.pod.uid && !unfit.has(uid))
+      .slice(0, CONTACTS);
+    let last = new PeerError('refused', 'there is nobody to join.');
+    for (const contact of contacts) {
+      try {
+        await peers[step.do](placeOf(step.pod), contact.address ?? '', { signal, timeoutMs: JOIN_MS });
+        return contact;
+      } catch (error) {
+        if (!(error instanceof PeerError)) throw error;
+        last = error;
+        // Another contact helps only when it was the contact's fault, which a peer that answers says by refusing.
+        if (error.fault !== 'refused') break;
+      }
+    }
+    throw last;
+  };
+
+  /** Sees a peer off: it leaves by itself, or else a member drops it. */
+  const leave = async ({ pod, contacts }: Extract<Step, { do: 'leave' }>): Promise<void> => {
+    const bounds = { signal, timeoutMs: LEAVE_MS };
+    try {
+      await peers.leave(placeOf(pod), undefined, bounds);
+    } catch (error) {
+      const contact = contacts[0];
+      // One that refuses is there, and would keep what it has.
+      if (contact === undefined || !(error instanceof PeerError) || error.fault === 'refused') throw error;
+      await peers.leave(placeOf(contact), pod.address, bounds);
+    }
+  };
+
+  return async (network: string, plan: Plan, progress: Progress): Promise<Outcome> => {
+    const failures: string[] = [];
+    const newest: PeerPod[] = [];
+    let done = 0;
+    const reports = new Map(plan.standings.map(({ pod, report }) => [pod.uid, report]));
+    const unfit = new Set<string>();
+
+    const act = async (step: Step): Promise<void> => {
+      const { pod } = step;
+      switch (step.do) {
+        case 'drop':
+          await peers.leave(placeOf(pod), step.address, { signal, timeoutMs: LEAVE_MS });
+          return;
+        case 'leave':
+          await leave(step);
+          events.tell(pod, 'Normal', 'LeftNetwork', `The peer has left its network: ${step.why}.`);
+          return;
+        default: {
+          // One that could not leave would carry the state of one network into another.
+          if (unfit.has(pod.uid)) return;
+          const repeated = progress.isJoined(pod);
+          const began = performance.now();
+          const contact = await join(step, newest, unfit);
+          metrics.joined(step.do, (performance.now() - began) / 1000);
+          await progress.keep(pod, reports.get(pod.uid));
+          if (repeated)
+            throw new PeerError(
+              'refused',
+              `The peer of pod ${called(pod)} joins ${network} and is no member after it.`,
+            );
+          if (reports.get(pod.uid)?.kind === 'status') newest.unshift(pod);
+          events.tell(
+            pod,
+            'Normal',
+            step.do === 'merge' ? 'MergedNetworks' : 'JoinedNetwork',
+            step.do === 'merge'
+              ? `The peer has taken its half of network ${network} to that of pod ${called(contact)}.`
+              : `The peer has joined network ${network} by pod ${called(contact)}.`,
+          );
+        }
+      }
+    };
+
+    for (const step of plan.steps) {
+      // A process that was stopped for a while learns here that another leads.
+      if (!leadership.holds()) break;
+      try {
+        await act(step);
+        done++;
+        metrics.step(step.do, 'ok');
+      } catch (error) {
+        if (signal.aborted) break;
+        if (!(error instanceof PeerError)) throw error;
+        metrics.step(step.do, error.fault);
+        failures.push(words(error));
+        if (step.do === 'leave') unfit.add(step.pod.uid);
+        else if (step.do !== 'drop') events.tell(step.pod, 'Warning', 'JoinFailed', words(error));
+      } finally {
+        // Tried once: one that has no label is not ours to chase.
+        if (step.do === 'leave' && !reports.has(step.pod.uid)) progress.left(step.pod);
+      }
+    }
+    return { done, failures };
+  };
+}

@@ -1,0 +1,256 @@
+/** The Peers port over gRPC: our own RPCs where a peer has them, the reference's where it has not. */
+import { timestampDate } from '@bufbuild/protobuf/wkt';
+import type { Client } from '@grpc/grpc-js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Health, HealthCheckResponse_ServingStatus } from '../../proto/gen/grpc/health/v1/health_pb.js';
+import { Lightpeer } from '../../proto/gen/lightpeer_pb.js';
+import type { Lightblock } from '../../proto/gen/lightpeer_pb.js';
+import { Mode, Peer } from '../../proto/gen/xi/lightpeer/v1/peer_pb.js';
+import { PeerError } from '../peer-error.js';
+import type { PeerAt, PeerBlock, PeerIo, Peers } from '../ports.js';
+import { callStream, callUnary, peerError } from './calls.js';
+import type { Bounds } from './calls.js';
+import { createClients } from './clients.js';
+import type { FindWay } from './clients.js';
+
+/** How long a call may take when nobody says otherwise, in milliseconds. */
+const TIMEOUT_MS = 5_000;
+/** How often a peer that has no stream of its blocks is asked for them, in milliseconds. */
+const POLL_MS = 1_000;
+
+/** `ip:port`, IPv6 in brackets. */
+const ADDRESS = /^(\[[0-9a-f:.]+\]|[\w.-]+):\d{1,5}$/i;
+
+const nameOf = ({ namespace, pod, address }: PeerAt): string =>
+  `The peer of pod ${namespace}/${pod} at ${address}`;
+
+const isUnsupported = (error: unknown): boolean =>
+  error instanceof PeerError && error.fault === 'unsupported';
+
+/** A connection that failed so is not used again: the next call starts from scratch, without gRPC's back-off. */
+const breaks = (error: unknown): boolean =>
+  error instanceof PeerError && ['unreachable', 'deadline', 'foreign'].includes(error.fault);
+
+function blockOf({ ID, Payload, Path, Deleted, lastUpdated }: Lightblock, height: number): PeerBlock {
+  return {
+    payload: Payload,
+    id: ID,
+    height,
+    ...(Path === '' ? {} : { path: Path }),
+    ...(Deleted ? { deleted: true } : {}),
+    ...(lastUpdated === undefined ? {} : { at: timestampDate(lastUpdated) }),
+  };
+}
+
+export function createPeers(findWay: FindWay): Peers {
+  const clients = createClients(findWay);
+
+  const bounded = (io: PeerIo | undefined): Bounds => ({ timeoutMs: TIMEOUT_MS, ...io });
+  const calling = <T>(peer: PeerAt, work: (client: Client) => Promise<T>): Promise<T> =>
+    clients
+      .use(
+        peer,
+        async (client, way) => {
+          try {
+            return await work(client);
+          } catch (error) {
+            throw peerError(nameOf(peer), error, way.trouble?.());
+          }
+        },
+        breaks,
+      )
+      // The way to it may fail too.
+      .catch((error: unknown) => {
+        throw error instanceof PeerError
+          ? error
+          : new PeerError(
+              'unreachable',
+              `${nameOf(peer)} cannot be reached: ${(error as Error).message}`,
+              error,
+            );
+      });
+  const streaming = <T>(
+    peer: PeerAt,
+    work: (client: Client) => AsyncGenerator<T, void, undefined>,
+  ): AsyncGenerator<T, void, undefined> =>
+    clients.stream(
+      peer,
+      async function* (client, way) {
+        try {
+          yield* work(client);
+        } catch (error) {
+          throw peerError(nameOf(peer), error, way.trouble?.());
+        }
+      },
+      breaks,
+    );
+
+  /** Tries ours; when the peer does not have it, the reference's. */
+  const either = async <T>(ours: () => Promise<T>, theirs: () => Promise<T>): Promise<T> => {
+    try {
+      return await ours();
+    } catch (error) {
+      if (isUnsupported(error)) return theirs();
+      throw error;
+    }
+  };
+
+  const join: Peers['join'] = async (peer, contact, io) => {
+    await calling(peer, (client) =>
+      callUnary(client, Lightpeer.method.joinNetwork, { Address: contact }, bounded(io)),
+    );
+  };
+
+  /** The whole chain, from the start of the page on; there is no better way to ask the reference. */
+  async function* query(peer: PeerAt, io: PeerIo | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const { Payload } of streaming(peer, (client) =>
+      callStream(client, Lightpeer.method.query, {}, bounded(io)),
+    ))
+      yield Payload;
+  }
+
+  const listByQuery: Peers['list'] = async (peer, { limit, continue: token }, io) => {
+    // Counted from the oldest, so that new blocks do not shift a page; the first page finds out how many there are.
+    const payloads: Uint8Array[] = [];
+    for await (const payload of query(peer, io)) payloads.push(payload);
+    const below = token === undefined ? payloads.length : Number(token.slice('query:'.length));
+    if (!(below <= payloads.length))
+      throw new PeerError('refused', `${nameOf(peer)} no longer has the page ${token}; start again.`);
+    const from = payloads.length - below;
+    const blocks = payloads.slice(from, from + limit).map((payload) => ({ payload }));
+    const left = below - blocks.length;
+    return { blocks, ...(left > 0 ? { next: `query:${left}` } : {}) };
+  };
+
+  const watchByQuery: Peers['watch'] = async function* (peer, _cursor, io) {
+    let known = 0;
+    for (let first = true; ; first = false) {
+      const payloads: Uint8Array[] = [];
+      for await (const payload of query(peer, { signal: io?.signal, timeoutMs: 30_000 }))
+        payloads.push(payload);
+      if (payloads.length < known) {
+        known = 0;
+        yield { type: 'rewound' };
+      }
+      for (const payload of payloads.slice(0, payloads.length - known).reverse())
+        yield { type: 'block', block: { payload } };
+      known = payloads.length;
+      if (first) yield { type: 'live' };
+      await delay(POLL_MS, undefined, { signal: io?.signal }).catch(() => {
+        throw new PeerError('cancelled', `The watch of ${nameOf(peer)} was cancelled.`);
+      });
+    }
+  };
+
+  return {
+    async status(peer, io) {
+      const what = nameOf(peer);
+      const ask = async () => {
+        const answer = await calling(peer, (client) =>
+          callUnary(client, Peer.method.status, {}, bounded(io)),
+        );
+        const members = answer.members.map(({ address }) => address);
+        const odd = [answer.address, ...members].find((address) => !ADDRESS.test(address));
+        if (odd !== undefined)
+          throw new PeerError(
+            'foreign',
+            `${what} names a member ${JSON.stringify(odd.slice(0, 100))}, which is no ip:port.`,
+          );
+        return {
+          self: answer.address,
+          members,
+          head: answer.headId,
+          height: answer.head?.height ?? 0,
+          blocks: answer.clientBlocks,
+          version: answer.version,
+          ...(answer.mode === Mode.FAILED
+            ? { trouble: 'its disk refuses to write: free space on its volume, or replace the pod' }
+            : {}),
+        };
+      };
+      return either(ask, async () => {
+        const health = await calling(peer, (client) =>
+          callUnary(client, Health.method.check, {}, bounded(io)),
+        ).catch((error: unknown) => {
+          throw isUnsupported(error)
+            ? new PeerError(
+                'foreign',
+                `${what} speaks gRPC, but is no lightpeer: it has no health service.`,
+                error,
+              )
+            : error;
+        });
+        if (health.status !== HealthCheckResponse_ServingStatus.SERVING)
+          throw new PeerError(
+            'refused',
+            `${what} says that it is not healthy (${HealthCheckResponse_ServingStatus[health.status] ?? health.status}).`,
+          );
+        return undefined;
+      });
+    },
+    join,
+    merge: (peer, contact, io) =>
+      either(
+        async () => {
+          await calling(peer, (client) =>
+            callUnary(client, Peer.method.merge, { target: contact }, bounded(io)),
+          );
+        },
+        () => join(peer, contact, io),
+      ),
+    async leave(peer, address, io) {
+      await calling(peer, (client) =>
+        callUnary(client, Peer.method.leave, { address: address ?? '', forget: address === undefined }, bounded(io)),
+      );
+    },
+    async persist(peer, { payload, path = '', deleted = false, id = '' }, io) {
+      await calling(peer, (client) =>
+        callUnary(
+          client,
+          Lightpeer.method.persist,
+          { Payload: payload, Path: path, Deleted: deleted, ID: id },
+          bounded(io),
+        ),
+      );
+    },
+    async list(peer, page, io) {
+      if (page.continue?.startsWith('query:') === true) return listByQuery(peer, page, io);
+      return either(
+        async () => {
+          const answer = await calling(peer, (client) =>
+            callUnary(
+              client,
+              Peer.method.list,
+              { limit: page.limit, continue: page.continue ?? '' },
+              bounded(io),
+            ),
+          );
+          return {
+            blocks: answer.blocks.flatMap(({ block, height }) =>
+              block === undefined ? [] : [blockOf(block, height)],
+            ),
+            ...(answer.continue === '' ? {} : { next: answer.continue }),
+          };
+        },
+        () => listByQuery(peer, page, io),
+      );
+    },
+    async *watch(peer, cursor, io) {
+      try {
+        for await (const answer of streaming(peer, (client) =>
+          callStream(client, Peer.method.watch, { cursor: cursor ?? '' }, { ...io }),
+        )) {
+          const at = answer.cursor === '' ? {} : { cursor: answer.cursor };
+          if (answer.rewound) yield { type: 'rewound', ...at };
+          else if (answer.live) yield { type: 'live', ...at };
+          else if (answer.block !== undefined)
+            yield { type: 'block', block: blockOf(answer.block, answer.height), ...at };
+        }
+      } catch (error) {
+        if (!isUnsupported(error)) throw error;
+        yield* watchByQuery(peer, undefined, io);
+      }
+    },
+    close: () => clients.close(),
+  };
+}

@@ -1,0 +1,383 @@
+/** The controller on the embedded cluster, with real gRPC peers on the pods' addresses. */
+import { pino } from 'pino';
+import { setTimeout as delay } from 'node:timers/promises';
+import t from 'tap';
+import type { Test } from 'tap';
+import { startDevcluster } from '../../devcluster/devcluster.js';
+import {
+  CONFIG_MAPS,
+  EVENTS,
+  KubeError,
+  LEASES,
+  PODS,
+  createKube,
+  plainConnection,
+  startReflector,
+} from '../../kube/index.js';
+import type { Kube, Pod } from '../../kube/index.js';
+import { createNetworks, startController } from '../../server/networks/networks.js';
+import { peerPodOf } from '../../server/networks/peer-pod.js';
+import { createMetrics } from '../../server/ops/metrics.js';
+import { straight } from '../../server/peers/clients.js';
+import { createPeers } from '../../server/peers/peers.js';
+import { startTestPeer } from '../helpers/lightpeers.js';
+import type { TestPeer } from '../helpers/lightpeers.js';
+
+t.setTimeout(300_000);
+const cluster = await startDevcluster({ podStartMillis: [1, 5] });
+const kube = createKube(plainConnection({ url: cluster.url, how: 'embedded' }));
+const running = new Set<TestPeer>();
+const controllers = new Set<{ stop(): Promise<void> }>();
+t.teardown(async () => {
+  await Promise.all([...controllers].map((controller) => controller.stop()));
+  for (const peer of running) peer.stop();
+  await kube.close();
+  await cluster.close();
+});
+
+/** Waits until something holds, and fails with what it was last. */
+async function until<T>(what: string, look: () => T | Promise<T>, holds: (seen: T) => boolean): Promise<T> {
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    const seen = await look();
+    if (holds(seen)) return seen;
+    if (Date.now() > deadline) throw new Error(`${what}: ${JSON.stringify(seen)}`);
+    await delay(20);
+  }
+}
+
+let names = 0;
+async function makePod(
+  namespace: string,
+  network: string | undefined,
+  containers: NonNullable<Pod['spec']>['containers'] = [{ name: 'klightpeer', image: 'peer' }],
+): Promise<{ name: string; ip: string }> {
+  const name = `pod-${++names}`;
+  await kube.create(PODS, namespace, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace, labels: network === undefined ? {} : { 'klight.networkId': network } },
+    spec: { containers },
+  });
+  const pod = await until(
+    name,
+    () => kube.get(PODS, { namespace, name }),
+    ({ status }) => status?.phase === 'Running' && status.podIP !== undefined,
+  );
+  return { name, ip: pod.status?.podIP ?? '' };
+}
+
+interface Member {
+  name: string;
+  peer: TestPeer;
+}
+async function makeMember(
+  namespace: string,
+  network: string,
+  kind: TestPeer['kind'] = 'ours',
+): Promise<Member> {
+  const { name, ip } = await makePod(namespace, network);
+  const peer = await startTestPeer(`${ip}:9081`, kind);
+  running.add(peer);
+  return { name, peer };
+}
+
+function start(options: { namespaces?: string[]; shared?: Record<string, string[]>; kube?: Kube } = {}) {
+  const metrics = createMetrics();
+  const peers = createPeers(straight);
+  const used = options.kube ?? kube;
+  const common = {
+    kube: used,
+    peers,
+    log: pino({ level: 'silent' }),
+    shared: options.shared ?? {},
+    ownNamespace: 'default',
+    peerImage: undefined,
+  };
+  const election = startController(
+    { ...common, metrics, reflect: (asked) => startReflector({ ...asked, kube: used }) },
+    { namespaces: options.namespaces ?? [], healthMs: 500, identity: `test-${++names}` },
+  );
+  const controller = {
+    metrics,
+    networks: createNetworks(common),
+    leading: () => election.leading(),
+    async stop() {
+      controllers.delete(controller);
+      await election.stop();
+      await peers.close();
+    },
+  };
+  controllers.add(controller);
+  return controller;
+}
+
+const addresses = (...members: Member[]): string[] => members.map(({ peer }) => peer.address).sort();
+/** All of them know each other and nobody else. */
+const together = (...members: Member[]): Promise<unknown> =>
+  until(
+    `network of ${members.map(({ name }) => name).join()}`,
+    () => members.map(({ peer }) => peer.members().sort()),
+    (lists) => lists.every((list) => list.join() === addresses(...members).join()),
+  );
+const eventsOf = async (name: string): Promise<string[]> => {
+  const { items } = await kube.list(EVENTS, 'default', { fieldSelector: `involvedObject.name=${name}` });
+  return items.filter(({ source }) => source?.component === 'xi-k8s').map(({ reason = '' }) => reason);
+};
+const joins = (...members: Member[]): number =>
+  members.flatMap(({ peer }) => peer.told).filter((told) => told.startsWith('join')).length;
+const value = (metrics: { render(): string }, line: string): number =>
+  Number(
+    metrics
+      .render()
+      .split('\n')
+      .find((one) => one.startsWith(`${line} `))
+      ?.split(' ')[1] ?? 0,
+  );
+
+async function namespace(name: string): Promise<void> {
+  await kube.create(
+    { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace', namespaced: false },
+    undefined,
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name } },
+  );
+}
+
+t.test('our peers', { timeout: 120_000 }, async (t) => {
+  const controller = start();
+  const members = [await makeMember('default', 'ours')];
+  members.push(await makeMember('default', 'ours'), await makeMember('default', 'ours'));
+  await together(...members);
+  t.equal(joins(...members), 2, 'the first of them is joined to nobody');
+  await members[0]!.peer.persist('hello');
+  t.same(
+    members.map(({ peer }) => peer.payloads()),
+    [['hello'], ['hello'], ['hello']],
+  );
+  const told = await until(
+    'events',
+    () => eventsOf(members[2]!.name),
+    (seen) => seen.length > 0,
+  );
+  t.same(told, ['JoinedNetwork']);
+
+  await t.test('repeated events, and a restart, join nobody twice', async (t) => {
+    for (let i = 0; i < 100; i++)
+      await kube.patch(
+        PODS,
+        { namespace: 'default', name: members[i % 3]!.name },
+        {
+          type: 'merge',
+          body: { metadata: { annotations: { note: String(i) } } },
+        },
+      );
+    await controller.stop();
+    const again = start();
+    await until(
+      'a pass',
+      () => value(again.metrics, 'xi_network_reconcile_seconds_count'),
+      (count) => count > 2,
+    );
+    t.equal(joins(...members), 2);
+    t.equal(value(again.metrics, 'xi_network_pods{state="member"}'), 3);
+    t.equal(value(again.metrics, 'xi_leader'), 1);
+    await again.stop();
+  });
+
+  const next = start();
+  await t.test('a deleted pod is dropped, another takes its place', async () => {
+    const [first, ...rest] = members as [Member, ...Member[]];
+    await kube.delete(PODS, { namespace: 'default', name: first.name });
+    first.peer.stop();
+    running.delete(first.peer);
+    await together(...rest);
+    const late = await makeMember('default', 'ours');
+    members.splice(0, 1);
+    members.push(late);
+    await together(...members);
+  });
+
+  await t.test('two halves become one again', async (t) => {
+    const [a, b, c] = members as [Member, Member, Member];
+    const d = await makeMember('default', 'ours');
+    await together(a, b, c, d);
+    a.peer.forget(c.peer.address, d.peer.address);
+    b.peer.forget(c.peer.address, d.peer.address);
+    c.peer.forget(a.peer.address, b.peer.address);
+    d.peer.forget(a.peer.address, b.peer.address);
+    await together(a, b, c, d);
+    t.ok([a, b, c, d].some(({ peer }) => peer.told.some((told) => told.startsWith('merge'))));
+    members.push(d);
+  });
+
+  await t.test('a changed label moves the pod; without one it leaves', async (t) => {
+    const [a, b, c, d] = members as [Member, Member, Member, Member];
+    const other = await makeMember('default', 'other');
+    const label = (name: string, id: string | null) =>
+      kube.patch(
+        PODS,
+        { namespace: 'default', name },
+        {
+          type: 'merge',
+          body: { metadata: { labels: { 'klight.networkId': id } } },
+        },
+      );
+    await label(d.name, 'other');
+    await Promise.all([together(other, d), together(a, b, c)]);
+    t.ok(d.peer.told.includes('leave'), 'it does not bring the state of the one into the other');
+    t.same(d.peer.payloads(), []);
+    await label(c.name, null);
+    await Promise.all([together(a, b), together(c)]);
+  });
+  await next.stop();
+});
+
+t.test("the reference's peers", { timeout: 120_000 }, async (t) => {
+  const controller = start();
+  const a = await makeMember('default', 'go', 'reference');
+  const b = await makeMember('default', 'go', 'reference');
+  const c = await makeMember('default', 'go', 'reference');
+  await together(a, b, c);
+  t.equal(joins(a, b, c), 2);
+
+  await t.test('a restart joins nobody twice', async (t) => {
+    await controller.stop();
+    const again = start();
+    await until(
+      'a pass',
+      () => value(again.metrics, 'xi_network_reconcile_seconds_count'),
+      (count) => count > 4,
+    );
+    t.equal(joins(a, b, c), 2);
+    await together(a, b, c);
+    const { data } = await kube.get(CONFIG_MAPS, { namespace: 'default', name: 'xi-k8s-networks' });
+    t.equal(Object.keys(JSON.parse(data?.['default_go'] ?? '{}') as object).length, 3);
+    await again.stop();
+  });
+
+  await t.test('ours joins them, and they are listed once', async () => {
+    const again = start();
+    const ours = await makeMember('default', 'go', 'ours');
+    await together(a, b, c, ours);
+    await again.stop();
+  });
+});
+
+t.test('which pods are peers', { timeout: 120_000 }, async (t) => {
+  const controller = start();
+  const named = await makePod('default', 'ports', [
+    { name: 'app', image: 'app' },
+    { name: 'custom', image: 'peer', ports: [{ name: 'klightport', containerPort: 7777 }] },
+  ]);
+  const peer = await startTestPeer(`${named.ip}:7777`, 'ours');
+  running.add(peer);
+  const plain = await makeMember('default', 'ports');
+  await together(plain, { name: named.name, peer });
+
+  await t.test('a pod without a peer, and one where another program listens', async (t) => {
+    const { createServer } = await import('node:http');
+    const empty = await makePod('default', 'ports', [{ name: 'app', image: 'app' }]);
+    const web = await makePod('default', 'ports', [{ name: 'app', image: 'app' }]);
+    const server = createServer((_request, response) => response.end('a page'));
+    await new Promise<void>((resolve) => server.listen(9081, web.ip, resolve));
+    const late = await makeMember('default', 'ports');
+    await together(plain, { name: named.name, peer }, late);
+    t.pass('the rest of the network goes on');
+    const said = await until(
+      'event',
+      () => eventsOf(empty.name),
+      (seen) => seen.length > 0,
+    );
+    t.same(said, ['PeerUnreachable']);
+    const network = controller.networks.networkOf('default', 'ports');
+    const { items } = await kube.list(PODS, 'default', { labelSelector: 'klight.networkId=ports' });
+    const { standings } = await controller.networks.survey(
+      network,
+      items.flatMap((pod) => peerPodOf(pod) ?? []),
+    );
+    const why = (name: string) => standings.find(({ pod }) => pod.name === name)?.why;
+    t.match(
+      why(empty.name),
+      new RegExp(`default/${empty.name} at ${empty.ip}:9081 cannot be reached: .*REFUSED`),
+    );
+    t.match(why(web.name), /does not answer as a lightpeer/);
+    server.close();
+    server.closeAllConnections();
+  });
+  await controller.stop();
+});
+
+t.test('namespaces', { timeout: 120_000 }, async (t) => {
+  for (const name of ['team-a', 'team-b', 'team-c']) await namespace(name);
+  const [a, b, c] = [
+    await makeMember('team-a', 'same'),
+    await makeMember('team-b', 'same'),
+    await makeMember('team-c', 'same'),
+  ];
+  const settled = (metrics: { render(): string }, pods: number) =>
+    until(
+      'all asked',
+      () => value(metrics, 'xi_network_pods{state="member"}'),
+      (count) => count >= pods,
+    );
+  await t.test('an id is one namespace’s own', async (t) => {
+    const controller = start();
+    await settled(controller.metrics, 3);
+    t.same(a.peer.members(), [a.peer.address]);
+    t.equal(joins(a, b, c), 0);
+    await controller.stop();
+  });
+  await t.test('but where the configuration says otherwise', async (t) => {
+    const controller = start({ shared: { same: ['team-a', 'team-b'] } });
+    await together(a, b);
+    t.equal(joins(c), 0);
+    await controller.stop();
+  });
+  await t.test('those that are not configured are let be', async (t) => {
+    const d = await makeMember('team-c', 'same');
+    const only = start({ namespaces: ['team-a', 'team-b'] });
+    await settled(only.metrics, 2);
+    t.equal(joins(c, d), 0);
+    await only.stop();
+    const all = start({ shared: { same: ['team-a', 'team-b'] } });
+    await together(c, d);
+    await all.stop();
+  });
+});
+
+/** A Kube whose every call fails from a moment on, as for a process that is cut off. */
+function cuttable(): { kube: Kube; cut(): void } {
+  let off = false;
+  const cutOff = () =>
+    Promise.reject(new KubeError('cut off', { reason: 'unreachable', outcome: 'not_sent' }));
+  return {
+    kube: new Proxy(kube, {
+      get: (target, name, receiver) => {
+        const found: unknown = Reflect.get(target, name, receiver);
+        return typeof found === 'function' && off && name !== 'watch' ? cutOff : found;
+      },
+    }),
+    cut: () => void (off = true),
+  };
+}
+
+t.test('replicas', { timeout: 120_000 }, async (t: Test) => {
+  const { kube: weak, cut } = cuttable();
+  const first = start({ kube: weak });
+  await until('a leader', first.leading, (leads) => leads);
+  const second = start();
+  const a = await makeMember('default', 'replicated');
+  const b = await makeMember('default', 'replicated');
+  await together(a, b);
+  t.notOk(second.leading(), 'one leads');
+  cut();
+  await until('another leader', second.leading, (leads) => leads);
+  t.notOk(first.leading(), 'the one that is cut off has given up before');
+  const c = await makeMember('default', 'replicated');
+  await together(a, b, c);
+  t.equal(joins(a, b, c), 2, 'the new leader joins nobody twice');
+  await first.stop();
+  await second.stop();
+  const { spec } = await kube.get(LEASES, { namespace: 'default', name: 'xi-k8s' });
+  t.equal(spec?.holderIdentity, '', 'one that stops gives the lease up');
+});

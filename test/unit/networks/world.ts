@@ -1,0 +1,217 @@
+/** A small world of pods and peers that a plan is made for and carried out in: ours, and such as the reference's. */
+import type { PeerPod } from '../../../server/networks/peer-pod.js';
+import { plan } from '../../../server/networks/plan.js';
+import type { Plan, Report, Situation, Step } from '../../../server/networks/plan.js';
+
+export type Kind = 'ours' | 'go';
+
+interface Peer {
+  kind: Kind;
+  /** The reference appends to this list without looking. */
+  members: string[];
+  blocks: number;
+}
+
+interface WorldPod {
+  uid: string;
+  network: string;
+  address: string;
+  createdAt: number;
+  restarts: number;
+}
+
+export class World {
+  readonly pods = new Map<string, WorldPod>();
+  readonly peers = new Map<string, Peer>();
+  readonly done = new Map<string, Map<string, string>>();
+  /** All that was done: `join a b`. */
+  readonly log: string[] = [];
+  private moved = new Map<string, Set<string>>();
+  private departed = new Map<string, PeerPod[]>();
+  private clock = 0;
+  private addresses = 0;
+
+  add(network: string, kind: Kind): string {
+    const uid = `p${this.clock}`;
+    const address = `10.0.0.${++this.addresses}:9081`;
+    this.pods.set(uid, { uid, network, address, createdAt: this.clock++, restarts: 0 });
+    this.peers.set(address, { kind, members: [address], blocks: 0 });
+    return uid;
+  }
+
+  private pod(uid: string): WorldPod {
+    return this.pods.get(uid)!;
+  }
+  peer(uid: string): Peer {
+    return this.peers.get(this.pod(uid).address)!;
+  }
+
+  /** The peer at an address is dead: the members that live drop it. */
+  private dies(address: string): void {
+    this.peers.delete(address);
+    for (const peer of this.peers.values()) peer.members = peer.members.filter((one) => one !== address);
+  }
+
+  remove(uid: string): void {
+    this.dies(this.pod(uid).address);
+    this.pods.delete(uid);
+  }
+
+  /** The pod comes back under another address, with nothing. */
+  readdress(uid: string): void {
+    const pod = this.pod(uid);
+    const { kind } = this.peer(uid);
+    this.dies(pod.address);
+    pod.address = `10.0.0.${++this.addresses}:9081`;
+    pod.restarts++;
+    this.peers.set(pod.address, { kind, members: [pod.address], blocks: 0 });
+  }
+
+  /** The container is started anew: the others have dropped it, and the reference has forgotten them. */
+  restart(uid: string): void {
+    const pod = this.pod(uid);
+    const peer = this.peer(uid);
+    pod.restarts++;
+    for (const other of this.peers.values())
+      if (other !== peer) other.members = other.members.filter((one) => one !== pod.address);
+    if (peer.kind === 'go') peer.members = [pod.address];
+  }
+
+  relabel(uid: string, network: string | undefined): void {
+    const pod = this.pod(uid);
+    const before = pod.network;
+    if (before === network) return;
+    if (network === undefined) {
+      this.departed.set(before, [...(this.departed.get(before) ?? []), this.peerPod(pod)]);
+      this.pods.delete(uid);
+      return;
+    }
+    this.moved.get(before)?.delete(uid);
+    this.moved.set(network, new Set([...(this.moved.get(network) ?? []), uid]));
+    pod.network = network;
+  }
+
+  /** Those on one side no longer see those on the other, who drop them; then the way is open again. */
+  split(side: ReadonlySet<string>): void {
+    const inside = new Set([...side].map((uid) => this.pods.get(uid)?.address));
+    for (const [address, peer] of this.peers)
+      peer.members = peer.members.filter((one) => inside.has(one) === inside.has(address));
+  }
+
+  /** The controller forgets all but what it keeps in the cluster. */
+  restartController(): void {
+    this.moved = new Map();
+    this.departed = new Map();
+  }
+
+  private peerPod({ uid, network, address, createdAt, restarts }: WorldPod): PeerPod {
+    return {
+      uid,
+      namespace: 'default',
+      name: uid,
+      id: network,
+      createdAt,
+      phase: 'running',
+      address,
+      incarnation: `${address} ${restarts}`,
+    };
+  }
+
+  networks(): string[] {
+    return [
+      ...new Set([...[...this.pods.values()].map(({ network }) => network), ...this.departed.keys()]),
+    ].sort();
+  }
+
+  situation(network: string): Situation {
+    const all = [...this.pods.values()];
+    const pods = all.filter((pod) => pod.network === network).map((pod) => this.peerPod(pod));
+    const reports = new Map<string, Report>();
+    for (const { uid, address } of pods) {
+      const peer = this.peers.get(address ?? '')!;
+      reports.set(
+        uid,
+        peer.kind === 'go'
+          ? { kind: 'mute' }
+          : {
+              kind: 'status',
+              self: address ?? '',
+              members: [...peer.members],
+              head: '',
+              height: 0,
+              version: '',
+              blocks: peer.blocks,
+            },
+      );
+    }
+    return {
+      pods,
+      reports,
+      done: this.done.get(network) ?? new Map(),
+      elsewhere: new Map(
+        all.filter((pod) => pod.network !== network).map(({ address, createdAt }) => [address, createdAt]),
+      ),
+      moved: this.moved.get(network) ?? new Set(),
+      departed: this.departed.get(network) ?? [],
+    };
+  }
+
+  /** A new member list for all that are in it. */
+  private agree(members: string[]): void {
+    for (const member of members) {
+      const peer = this.peers.get(member);
+      if (peer !== undefined) peer.members = [...members];
+    }
+  }
+
+  private do(network: string, step: Step): void {
+    const { pod } = step;
+    const address = pod.address ?? '';
+    const peer = this.peers.get(address)!;
+    this.log.push(`${step.do} ${pod.uid}`);
+    if (step.do === 'leave') {
+      const rest = peer.members.filter((one) => one !== address);
+      this.agree(rest);
+      // Some that listed it may no longer be listed by it.
+      for (const other of this.peers.values())
+        if (other !== peer && other.kind === 'ours')
+          other.members = other.members.filter((one) => one !== address);
+      peer.members = [address];
+      peer.blocks = 0;
+      this.departed.delete(network);
+      return;
+    }
+    if (step.do === 'drop') return this.agree(peer.members.filter((one) => one !== step.address));
+    const contact = step.contacts.find(({ uid }) => uid !== pod.uid);
+    const host = this.peers.get(contact?.address ?? '')!;
+    // The reference's peer joins alone and forgets; ours brings its half.
+    const brings = peer.kind === 'go' || step.do === 'join' ? [address] : peer.members;
+    const added = host.kind === 'go' ? brings : brings.filter((one) => !host.members.includes(one));
+    this.agree([...host.members, ...added]);
+    if (peer.kind === 'go') {
+      const kept = this.done.get(network) ?? new Map<string, string>();
+      this.done.set(network, kept.set(pod.uid, pod.incarnation));
+    }
+  }
+
+  /** One pass over a network. */
+  pass(network: string): Plan {
+    const decided = plan(this.situation(network));
+    this.done.set(network, new Map(decided.done));
+    for (const step of decided.steps) this.do(network, step);
+    const busy = new Set(decided.steps.map(({ pod }) => pod.uid));
+    for (const { pod, state } of decided.standings)
+      if (state === 'member' && !busy.has(pod.uid)) this.moved.get(network)?.delete(pod.uid);
+    if (decided.steps.length === 0) this.departed.delete(network);
+    return decided;
+  }
+
+  /** Passes until nothing is left to do. Answers how many did something. @throws when it does not end. */
+  settle(): number {
+    for (let passes = 0; passes < 30; passes++) {
+      const steps = this.networks().flatMap((network) => this.pass(network).steps);
+      if (steps.length === 0) return passes;
+    }
+    throw new Error(`it does not end: ${this.log.slice(-20).join(', ')}`);
+  }
+}
