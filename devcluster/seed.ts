@@ -1,8 +1,8 @@
 /** Objects to start with: read from YAML or JSON, and applied in the order of their files. */
-import { loadAll } from 'js-yaml';
 import { KubeError } from '../kube/index.js';
 import type { Kube, KubeObject, Resource } from '../kube/index.js';
 import type { Resources } from './api/resources.js';
+import { yaml } from './lazy-yaml.js';
 
 /** A seed that cannot be read or applied; the message says which object of which file. */
 export class SeedError extends Error {
@@ -41,7 +41,7 @@ function seedObject(value: unknown, file: string, place: string): SeedObject[] {
 export function parseSeed(text: string, file: string): SeedObject[] {
   let documents: unknown[];
   try {
-    documents = loadAll(text);
+    documents = yaml().loadAll(text);
   } catch (error) {
     throw new SeedError(`${file} is neither YAML nor JSON: ${(error as Error).message}`);
   }

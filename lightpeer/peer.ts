@@ -6,7 +6,7 @@ import { Health } from '../proto/gen/grpc/health/v1/health_pb.js';
 import { Lightpeer } from '../proto/gen/lightpeer_pb.js';
 import { Peer as PeerRpc } from '../proto/gen/xi/lightpeer/v1/peer_pb.js';
 import { createClients, MESSAGE_BYTES } from './grpc/client.js';
-import { addService } from './grpc/server.js';
+import { addService, writesAhead } from './grpc/server.js';
 import { createTransport } from './grpc/transport.js';
 import { PeerError } from './port.js';
 import type { PeerPort } from './port.js';
@@ -80,6 +80,7 @@ const SILENT: Log = { info: () => undefined, warn: () => undefined };
 export async function startPeer(options: StartOptions): Promise<Peer> {
   const { repo, host, name = '', version = '', log = SILENT, tls, dialled = (address) => address } = options;
   const server = new Server({
+    interceptors: [writesAhead],
     'grpc.max_receive_message_length': MESSAGE_BYTES,
     'grpc.max_send_message_length': MESSAGE_BYTES,
     'grpc.keepalive_time_ms': 10_000,

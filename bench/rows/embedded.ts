@@ -102,7 +102,7 @@ export const embedded: Row = async function* (bench) {
     if (round >= 0) starts.push(peer.ready.startMs);
     await peer.stop();
   }
-  yield alone('embedded cluster, start', ' ms', starts, { atMost: 300 });
+  yield alone('embedded cluster, process to ready', ' ms', starts, { atMost: 300 });
 
   const cluster = await startCluster();
   onEnd(() => cluster.stop());

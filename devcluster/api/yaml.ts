@@ -1,5 +1,5 @@
 /** YAML bodies and answers: read into the JSON that they stand for, and written as the API writes them. */
-import { CORE_SCHEMA, dump, load, YAMLException } from 'js-yaml';
+import { yaml } from '../lazy-yaml.js';
 
 export interface YamlRead {
   readonly value: unknown;
@@ -13,6 +13,7 @@ const FLOW = /flow collection|missed comma/;
 
 /** Reads YAML; an empty text is null. Throws SyntaxError in the words of the API's parser, as far as they are known. */
 export function parseYaml(text: string): YamlRead {
+  const { CORE_SCHEMA, load, YAMLException } = yaml();
   try {
     return { value: load(text, { schema: CORE_SCHEMA }) ?? null, duplicates: [] };
   } catch (error) {
@@ -32,4 +33,4 @@ const wording = (reason: string, line: number): string =>
 
 /** Writes JSON text as YAML: keys in order, lists not indented. */
 export const toYaml = (json: string): string =>
-  dump(JSON.parse(json), { sortKeys: true, noArrayIndent: true, lineWidth: -1, quotingType: '"' });
+  yaml().dump(JSON.parse(json), { sortKeys: true, noArrayIndent: true, lineWidth: -1, quotingType: '"' });

@@ -18,6 +18,8 @@ interface Admission {
 
 /** How long a new member may take to have the whole chain. */
 const ADMIT_MS = 8000;
+/** Blocks of a message, so that the other side reads and writes some while the next are on their way. */
+const FETCH_BLOCKS = 128;
 
 export function createHandlers(state: State): Handlers {
   let admissions: Admission[] = [];
@@ -119,7 +121,8 @@ export function createHandlers(state: State): Handlers {
     while (height < end) {
       const placed = await store.after(height, end);
       if (placed.length === 0) return;
-      yield { blocks: placed.map(({ block }) => block) };
+      for (let from = 0; from < placed.length; from += FETCH_BLOCKS)
+        yield { blocks: placed.slice(from, from + FETCH_BLOCKS).map(({ block }) => block) };
       height = placed.at(-1)!.height;
     }
   }

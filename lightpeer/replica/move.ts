@@ -18,6 +18,10 @@ import type { Move, State } from './state.js';
 const SLOW_ASK_MS = 10_000;
 const HAND_OVER_BYTES = 1 << 20;
 const HAND_OVER_BLOCKS = 256;
+/** Of a chain that is fetched, blocks of about so many bytes may wait for the disk. */
+const AHEAD_BYTES = 4 << 20;
+/** What a block weighs beside its payload, roughly. */
+const BLOCK_BYTES = 300;
 
 /** The status of whoever orders in the network of a peer. */
 export async function leaderOf(state: State, address: string): Promise<Status> {
@@ -90,14 +94,24 @@ const locateAt = (state: State, leader: string): Promise<Located> =>
 
 /** Stages the chain of the other network from a place on. */
 async function fetchInto(state: State, move: Move, after: Point): Promise<void> {
+  // What comes while the disk is busy is written by one more write, all together.
+  let written = Promise.resolve();
+  let ahead = 0;
   for await (const { snapshot, blocks } of fetchChain(state, move.leader, after)) {
     if (snapshot !== undefined) {
       await move.staging?.abort();
       move.staging = await state.store.stage(snapshot);
     }
     const staging: Staging = (move.staging ??= await state.store.stage(after));
-    await staging.append(blocks);
+    written = staging.append(blocks);
+    written.catch(() => undefined);
+    for (const { payload } of blocks) ahead += payload.byteLength + BLOCK_BYTES;
+    if (ahead > AHEAD_BYTES) {
+      await written;
+      ahead = 0;
+    }
   }
+  await written;
   move.staging ??= await state.store.stage(after);
 }
 

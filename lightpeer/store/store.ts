@@ -51,6 +51,8 @@ export interface Store {
   after(height: number, to: number): Promise<readonly Placed[]>;
   /** All blocks, or those below a height, newest first, as the chain stands; the kept ones of the snapshot last. */
   newestFirst(below?: number): AsyncIterable<Placed>;
+  /** The same, some at a time. */
+  newestParts(below?: number): AsyncIterable<readonly Placed[]>;
   heightOf(id: string): Promise<number | undefined>;
   /** What a chain that begins after the origin begins with. */
   snapshot(): Promise<Snapshot>;
@@ -232,14 +234,17 @@ export async function openStore(disk: Disk): Promise<Store> {
         if (height >= Math.min(to, file.head().height)) return [];
         return file.some(file.position(height + 1), Math.min(file.position(to) + 1, file.length()));
       }),
-    newestFirst: async function* (below = Infinity) {
+    newestFirst: async function* (below) {
+      for await (const some of self.newestParts(below)) yield* some;
+    },
+    newestParts: async function* (below = Infinity) {
       const file = current;
       let to = Math.max(file.header.kept, Math.min(file.length(), file.position(below)));
       while (to > 0) {
         if (file !== current) throw new PeerError('refused', 'the chain was rewritten meanwhile: ask again');
         const some = await file.someBefore(to);
         to -= some.length;
-        for (const placed of some.reverse()) if (placed.height < below) yield placed;
+        yield some.reverse().filter(({ height }) => height < below);
       }
     },
     heightOf: (id) =>

@@ -116,11 +116,15 @@ export async function control(leadership: Leadership, options: ControllerOptions
       return;
     }
     const reports = judged(await options.ask(known.pods, { signal }), known.pods);
-    const decided = plan({ ...known, reports, done: ledger.get(key) });
+    // A join that could not be written down is done all the same.
+    const done = new Map(ledger.get(key));
+    for (const { uid, incarnation } of known.pods)
+      if (reports.get(uid)?.kind === 'mute' && joined.get(uid) === incarnation) done.set(uid, incarnation);
+    const decided = plan({ ...known, reports, done });
     metrics.standings(key, decided.standings);
     await ledger.set(key, decided.done, signal);
     settle(key, decided, known);
-    const { done, failures } = await run(key, decided, {
+    const outcome = await run(key, decided, {
       isJoined: (pod) => joined.get(pod.uid) === pod.incarnation,
       keep: async (pod, report) => {
         joined.set(pod.uid, pod.incarnation);
@@ -136,10 +140,10 @@ export async function control(leadership: Leadership, options: ControllerOptions
     const silent = decided.standings.flatMap(({ report }) =>
       report?.kind === 'silent' && !report.lost ? [report.why] : [],
     );
-    const undone = [...failures, ...silent];
+    const undone = [...outcome.failures, ...silent];
     if (undone.length > 0) throw new Unfinished(undone.join(' '));
     said.delete(key);
-    if (done > 0) return { requeueAfterMs: LOOK_MS };
+    if (outcome.done > 0) return { requeueAfterMs: LOOK_MS };
     // Spread, so that not all networks are asked at once.
     const intervalMs = Math.max(healthMs, (roster.size() / ASKED_A_SECOND) * 1000);
     return { requeueAfterMs: intervalMs * (0.75 + Math.random() / 2) };

@@ -246,14 +246,19 @@ const isListed = (address: string, nodes: readonly Node[]): boolean =>
   nodes.every(({ status }) => status === undefined) ||
   nodes.some(({ status }) => status?.members.includes(address) === true);
 
-/** What was done, without what is over and with those that turn out to be members. */
+/**
+ * What was done, without what is over and with those that turn out to be members. One that cannot be asked and is still to be
+ * joined has not been, whatever was written of it as the first of its network: this would stand if nobody came to join it.
+ */
 function doneNow({ pods, reports, done }: Situation, main: readonly Node[]): Map<string, string> {
   const now = new Map<string, string>();
-  for (const { uid, phase } of pods) {
+  for (const { uid, phase, incarnation } of pods) {
     const before = done.get(uid);
     const report = reports.get(uid);
     const lost = report?.kind === 'silent' && report.lost;
-    if (before !== undefined && phase !== 'over' && !lost && report?.kind !== 'status') now.set(uid, before);
+    const apart = report?.kind === 'mute' && before === incarnation;
+    if (before !== undefined && phase !== 'over' && !lost && !apart && report?.kind !== 'status')
+      now.set(uid, before);
   }
   for (const { pod, status } of main) if (status === undefined) now.set(pod.uid, pod.incarnation);
   return now;

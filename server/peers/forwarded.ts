@@ -19,16 +19,19 @@ export function forwarded(forward: (peer: PeerAt, port: number) => Promise<Duple
     let trouble: Error | undefined;
     const server = createServer((socket) => {
       socket.on('error', () => {});
-      void forward(peer, port)
-        .then(async (far) => {
-          far.on('error', (error) => (trouble = error));
-          trouble = undefined;
-          await Promise.all([pipeline(socket, far), pipeline(far, socket)]);
-        })
-        .catch((error: unknown) => {
-          trouble ??= error as Error;
-          socket.destroy();
-        });
+      forward(peer, port)
+        .then(
+          async (far) => {
+            // Until the peer has said something, what went wrong with the connection before this one still holds.
+            far.on('error', (error) => (trouble = error)).once('data', () => (trouble = undefined));
+            await Promise.all([pipeline(socket, far), pipeline(far, socket)]);
+          },
+          (error: unknown) => {
+            trouble = error as Error;
+            throw error;
+          },
+        )
+        .catch(() => socket.destroy());
     });
     const folder = platform() === 'win32' ? undefined : await mkdtemp(join(tmpdir(), 'xi-k8s-peer-'));
     const path = folder === undefined ? undefined : join(folder, 's');

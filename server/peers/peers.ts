@@ -200,7 +200,12 @@ export function createPeers(findWay: FindWay): Peers {
       ),
     async leave(peer, address, io) {
       await calling(peer, (client) =>
-        callUnary(client, Peer.method.leave, { address: address ?? '', forget: address === undefined }, bounded(io)),
+        callUnary(
+          client,
+          Peer.method.leave,
+          { address: address ?? '', forget: address === undefined },
+          bounded(io),
+        ),
       );
     },
     async persist(peer, { payload, path = '', deleted = false, id = '' }, io) {

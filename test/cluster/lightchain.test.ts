@@ -7,23 +7,14 @@ import { loadAll } from 'js-yaml';
 import t from 'tap';
 import type { Test } from 'tap';
 import { createClient } from '@xi-k8s/client';
-import type { Pod } from '../../kube/index.js';
+import type { KubeEvent, Pod } from '../../kube/index.js';
 import * as wire from '../helpers/aplite-client.js';
-import type { NativeFn, NativeIo } from '../helpers/aplite-client.js';
 import { call } from '../helpers/http.js';
 import { kubectl, portForward, read, run, until, whyNot } from './kubectl.js';
 
 const OVERLAY = 'k8s-yamls/overlays/cluster';
 const EXAMPLES = ['k8s-yamls/examples/lightchain', 'k8s-yamls/examples/lightchain-directory'] as const;
 const DATE = /^\d{4}-\d{2}-\d{2}T[\d:.]+Z$/;
-const { fn, io, str, unit } = wire;
-
-interface Event {
-  reason: string;
-  type: string;
-  message: string;
-  involvedObject: { name: string };
-}
 
 t.setTimeout(600_000);
 
@@ -44,13 +35,15 @@ async function dateGoesOn(t: Test, since: string): Promise<void> {
   t.same(odd, [], 'it is never seen half written');
 }
 
-/** `pod: reason` of the Events that the operator wrote. */
-const told = async (): Promise<string[]> => {
-  const { items } = await read<{ items: (Event & { source?: { component?: string } })[] }>('events');
+/** `pod: reason` of the Events that the operator wrote about the pods that are there. */
+async function told(): Promise<string[]> {
+  const pods = await read<{ items: Pod[] }>('pods');
+  const uids = new Set(pods.items.map(({ metadata }) => metadata?.uid));
+  const { items } = await read<{ items: KubeEvent[] }>('events');
   return items
-    .filter(({ source }) => source?.component === 'xi-k8s')
+    .filter(({ source, involvedObject }) => source?.component === 'xi-k8s' && uids.has(involvedObject.uid))
     .map(({ involvedObject, reason }) => `${involvedObject.name}: ${reason}`);
-};
+}
 
 /** The page's lines as a reader types them, but for the last, which goes on for ever. */
 async function page(t: Test): Promise<void> {
@@ -127,16 +120,25 @@ const WAYS: Readonly<Record<string, (url: string) => Join>> = {
   deno: aplite('deno'),
 };
 
+/**
+ * By a dialect's own JSON, and with values in place of ids: an operator in a pod cannot call the program back, whose localhost
+ * is not the pod's, and says so.
+ */
 function aplite(dialect: wire.Dialect): (url: string) => Join {
+  const spelt = (body: object): string => {
+    const text = JSON.stringify(body);
+    return dialect === 'deno' ? text : text.replace(/([:,])(?=["{\d])/g, '$1 ');
+  };
   return (url) => async (network, pod) => {
-    const program = await wire.startProgram(dialect);
-    program.connect(url);
-    try {
-      const join = (await program.remote('join_network', fn(str, fn(str, io(unit))))) as NativeFn;
-      return await ((await ((await join(network)) as NativeFn)(pod)) as NativeIo)();
-    } finally {
-      await program.close();
-    }
+    const send = async (body: object): Promise<unknown> => {
+      const { status, text } = await wire.post(url, spelt(body));
+      if (status !== 200) throw new Error(text);
+      return JSON.parse(text);
+    };
+    const byName = await send({ request_type: 'reg_id', var_name: 'join_network' });
+    const toNetwork = await send({ remote_ident: byName, arg: { value: network } });
+    const action = await send({ remote_ident: toNetwork, arg: { value: pod } });
+    return send({ remote_ident: action, IO: true });
   };
 }
 
@@ -177,13 +179,12 @@ async function joining(t: Test, url: string): Promise<void> {
   const shown = await call(url, 'get_network', { network: 'called' });
   t.match(shown.body, { complete: true, in_step: true });
   t.same((shown.body['members'] as { pod: string }[]).map(({ pod }) => pod).sort(), [...names].sort());
-  const joined = (
-    await until(
-      told,
-      (all) => all.filter((one) => one.startsWith('by-') && one.endsWith(': JoinedNetwork')).length >= 3,
-    )
-  ).filter((one) => one.startsWith('by-'));
-  t.equal(new Set(joined).size, names.length - 1, 'all but the first have an Event that they joined it');
+  // Either of the first two joined the other.
+  const joined = await until(
+    async () => new Set((await told()).filter((one) => /^by-.*: JoinedNetwork$/.test(one))),
+    (pods) => pods.size >= names.length - 1,
+  );
+  t.ok(joined.size < names.length, 'all but one have an Event that they joined it');
 }
 
 /** Nothing of the examples is left, for the operator neither. */

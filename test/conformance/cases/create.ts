@@ -54,6 +54,8 @@ import {
 /** What the server would make of an object: no controller ever sees it. */
 const dry = (path: string, body: Parameters<typeof post>[1]): Step[] => [post(path + DRY, body)];
 
+const CLAIM = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
+
 export const creating = [
   ...area('create', {
     'a ConfigMap': [post(CONFIG_MAPS, configMap('a', { data: { k: 'v' }, binaryData: { b: 'AAE=' } }))],
@@ -272,6 +274,26 @@ export const creating = [
           },
         ],
       }),
+    ),
+    'StatefulSet that mounts its claims': dry(
+      STATEFUL_SETS,
+      statefulSet(
+        'a',
+        { volumeClaimTemplates: [claim('data', { spec: CLAIM }), claim('more', { spec: CLAIM })] },
+        {
+          containers: [
+            {
+              name: 'main',
+              image: 'nginx:1.27',
+              volumeMounts: [
+                { name: 'data', mountPath: '/data' },
+                { name: 'more', mountPath: '/more' },
+              ],
+            },
+          ],
+          volumes: [{ name: 'more', emptyDir: {} }],
+        },
+      ),
     ),
     'StatefulSet updated on deletion': dry(
       STATEFUL_SETS,

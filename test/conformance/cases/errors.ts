@@ -49,6 +49,11 @@ const refused = (path: string, ...objects: Fields[]): Step[] => objects.map((obj
 /** A pod whose first container has these fields. */
 const having = (more: Fields, spec: Fields = {}): Fields =>
   pod('a', { containers: [{ ...CONTAINER, ...more }], ...spec });
+/** A pod spec whose container mounts this volume. */
+const mounting = (volume: string): Fields => ({
+  containers: [{ ...CONTAINER, volumeMounts: [{ name: volume, mountPath: '/data' }] }],
+});
+const CLAIM = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
 const strict = '?fieldValidation=Strict';
 const TEXT = '{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a"}';
 const large = (bytes: number): string =>
@@ -237,6 +242,17 @@ export const errors = [
         statefulSet('a', { podManagementPolicy: 'x', updateStrategy: { type: 'x' } }),
         statefulSet('a', { selector: { matchLabels: { x: 'y' } } }),
         { metadata: { name: 'a' } },
+        statefulSet('a', { volumeClaimTemplates: [claim('data', { spec: CLAIM })] }, mounting('other')),
+        statefulSet(
+          'a',
+          {
+            volumeClaimTemplates: [
+              claim('data', { spec: { accessModes: ['Foo'], resources: { requests: { storage: '0' } } } }),
+              { metadata: { name: 'none' }, spec: {} },
+            ],
+          },
+          mounting('data'),
+        ),
       ),
       ...refused(
         DAEMON_SETS,

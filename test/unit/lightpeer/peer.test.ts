@@ -249,6 +249,20 @@ t.test('a watch gives each block once in the order of the chain, and goes on whe
   t.match(first, { type: 'rewound', cursor: '0-' }, 'a cursor of another chain begins anew');
 });
 
+t.test('a query gives payloads of every size', async (t) => {
+  const a = await start();
+  const sizes = [0, 1, 127, 128, 300, 16_383, 16_384, 100_000, 2_100_000];
+  for (const size of sizes) await a.persist(Buffer.alloc(size, size % 251));
+  const { signal } = new AbortController();
+  const answers = clients.stream({ address: a.address, method: method.query, signal }, {});
+  const payloads = (await all(answers)).map(({ Payload }) => Buffer.from(Payload)).reverse();
+  t.strictSame(
+    payloads.map(({ length }) => length),
+    sizes,
+  );
+  t.ok(payloads.every((payload, i) => payload.equals(Buffer.alloc(sizes[i]!, sizes[i]! % 251))));
+});
+
 t.test('pages of blocks, newest first', async (t) => {
   const peer = await start();
   for (let i = 0; i < 25; i++) await peer.persist(Buffer.from(String(i)));

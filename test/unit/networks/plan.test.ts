@@ -129,6 +129,15 @@ const cases: Case[] = [
     doneAfter: 'a',
   },
   {
+    title:
+      'the reference: the first, when an older one comes before anybody joined it, is joined and was not before',
+    pods: { a: MUTE, b: MUTE, c: MUTE },
+    done: 'b',
+    steps: ['join b via a', 'join c via a'],
+    states: 'maa',
+    doneAfter: 'a',
+  },
+  {
     title: 'the reference: what was done is not done again',
     pods: { a: MUTE, b: MUTE, c: MUTE },
     done: 'ab',
@@ -191,7 +200,7 @@ const cases: Case[] = [
     steps: ['join d via bac'],
     states: 'mmma',
     contacts: 'bac',
-    doneAfter: 'cd',
+    doneAfter: 'c',
   },
   {
     title: 'both kinds: a new one of ours is no witness',
