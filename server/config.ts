@@ -253,6 +253,7 @@ export const describeSettings = (): SettingDescription[] =>
       name,
       description: schema.description ?? '',
       allowed: allowed(name),
-      default: value === undefined ? undefined : Array.isArray(value) ? value.join(',') : String(value),
+      // Lists and maps are empty by default.
+      default: value === undefined ? undefined : typeof value === 'object' ? '' : String(value),
     };
   });

@@ -46,6 +46,9 @@ function form(accept: string | undefined): 'aggregated' | 'plain' | undefined {
   return undefined;
 }
 
+/** Health, and the checks of it that there are here. */
+const HEALTH = /^\/(healthz|readyz|livez)(\/(ping|log|etcd))?$/;
+
 const notAcceptable = (): ApiError =>
   new ApiError({
     code: 406,
@@ -139,13 +142,13 @@ export function createDiscovery(resources: Resources, schema: Schema): Discovery
     const path = pathname.length > 1 ? pathname.replace(/\/$/, '') : pathname;
     // Most requests are for resources: those have more segments than discovery.
     const isOpenApi = path.startsWith('/openapi/');
-    if (path.split('/').length > 4 && !isOpenApi && !/^\/(healthz|readyz|livez)\//.test(path)) return false;
+    if (path.split('/').length > 4 && !isOpenApi) return false;
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     if (isOpenApi) {
       if (!isRead) throw methodNotAllowed();
       return openApi(path, request, response);
     }
-    if (/^\/(healthz|readyz|livez)(\/|$)/.test(path)) {
+    if (HEALTH.test(path)) {
       if (!isRead) throw methodNotAllowed();
       response.writeHead(200, {
         'content-type': 'text/plain; charset=utf-8',

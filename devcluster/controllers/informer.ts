@@ -23,10 +23,16 @@ export interface InformerOptions<T extends KubeObject> {
   log?: KubeLog | undefined;
 }
 
+/** Who manages which field is the API server's to keep, and would be the larger part of what is held. */
+const withoutManagers = <T extends KubeObject>(object: T): T => {
+  delete object.metadata?.managedFields;
+  return object;
+};
+
 export const startInformer = <T extends KubeObject>(options: InformerOptions<T>): Informer<T> => {
   const handlers: ((change: Change<T>) => void)[] = [];
   const tell = (change: Change<T>): void => handlers.forEach((handler) => handler(change));
-  const reflector = startReflector<T>({ ...options, onChange: tell });
+  const reflector = startReflector<T>({ ...options, project: withoutManagers, onChange: tell });
   return {
     resource: options.resource,
     store: reflector.store,

@@ -34,6 +34,11 @@ export interface Outcome {
 /** How long a peer may take to join, which is to fetch a chain, and to leave, in milliseconds. */
 const JOIN_MS = 20_000;
 const LEAVE_MS = 5_000;
+/**
+ * How long a join that is under way may go on when the leading ends, in milliseconds: one that is cut off may be done and is not
+ * written down, and the next leader would do it again, upon which peers of the reference list it twice.
+ */
+const FINISH_MS = 5_000;
 /** Contacts that one pass tries for a peer. */
 const CONTACTS = 3;
 
@@ -42,6 +47,14 @@ const words = (error: unknown): string => (error instanceof Error ? error.messag
 
 export function createSteps({ peers, leadership, events, metrics }: Options) {
   const { signal } = leadership;
+  const finishing = new AbortController();
+  signal.addEventListener(
+    'abort',
+    () => setTimeout(() => finishing.abort(signal.reason), FINISH_MS).unref(),
+    {
+      once: true,
+    },
+  );
 
   /** Joins by the first contact that takes it. @throws the last contact's error. */
   const join = async (
@@ -55,7 +68,8 @@ export function createSteps({ peers, leadership, events, metrics }: Options) {
     let last = new PeerError('refused', 'there is nobody to join.');
     for (const contact of contacts) {
       try {
-        await peers[step.do](placeOf(step.pod), contact.address ?? '', { signal, timeoutMs: JOIN_MS });
+        const bounds = { signal: finishing.signal, timeoutMs: JOIN_MS };
+        await peers[step.do](placeOf(step.pod), contact.address ?? '', bounds);
         return contact;
       } catch (error) {
         if (!(error instanceof PeerError)) throw error;

@@ -47,6 +47,8 @@ t.test('discovery', async (t) => {
   });
   for (const path of ['/healthz', '/readyz', '/livez', '/readyz/ping'])
     t.match(await api.call('GET', path), { code: 200, text: 'ok' });
+  for (const path of ['/healthz/none', '/readyz/none/of/them/there'])
+    t.match(await api.call('GET', path), { code: 404, text: '404 page not found\n' });
   t.match(await api.ok('GET', '/api'), { kind: 'APIVersions', versions: ['v1'] });
   const groups = await api.ok('GET', '/apis');
   const apps = {
