@@ -194,7 +194,8 @@ async function removal(t: Test, url: string): Promise<void> {
     () => call(url, 'list_networks'),
     ({ body }) => (body['items'] as object[]).length === 0,
   );
-  t.same((await read<{ items: Pod[] }>('pods')).items, []);
+  const left = await read<{ items: Pod[] }>('pods', '-l', 'app.kubernetes.io/part-of=lightchain');
+  t.same(left.items, []);
 }
 
 /** Gives a test the URL of the operator's functions. */

@@ -213,11 +213,14 @@ export async function clusterSuite(t: Test, { url }: Target): Promise<void> {
     t.equal(all.status, 200);
     const names = all.body['items'].map((item: Item) => item['name']) as string[];
     for (const name of ['default', 'kube-system']) t.ok(names.includes(name), name);
-    t.match(all.body['items'][0], {
-      phase: 'Active',
-      labels: { 'kubernetes.io/metadata.name': String },
-      created_at: String,
-    });
+    t.match(
+      all.body['items'].find((item: Item) => item['name'] === 'default'),
+      {
+        phase: 'Active',
+        labels: { 'kubernetes.io/metadata.name': String },
+        created_at: String,
+      },
+    );
     const one = await call(url, 'list_namespaces', { label_selector: 'kubernetes.io/metadata.name=default' });
     t.same(
       one.body['items'].map((item: Item) => item['name']),
