@@ -73,7 +73,7 @@ async function fromOutside(t: Test, kube: Kube): Promise<void> {
     await kubectl(['wait', '-n', namespace, '--for=condition=Ready', 'pod/without', '--timeout=60s']);
     const params = { namespace, network: 'lonely', pod: 'without', timeout_seconds: 3 };
     const { body } = await call(operator.url, 'join_network', params);
-    t.match(body, { code: 'deadline_exceeded', detail: /without.*9081.*connection refused/ });
+    t.match(body, { code: 'deadline_exceeded', detail: /without.*9081.*cannot be reached/ });
   });
 
   for (const dialect of ['python', 'deno'] as const)
