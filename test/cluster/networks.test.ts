@@ -250,7 +250,6 @@ async function hundred(t: Test, kube: Kube, control: string): Promise<void> {
     const first = await leader();
     const pid = await processOf(podOf(first));
     await settleReference(PARTS.killed);
-    const settled = joins(PARTS.killed);
     await label(PARTS.killed, ['ours']);
     // Joins take milliseconds.
     while (joins(PARTS.killed, 'ours') < NETWORKS) await delay(1);
@@ -261,7 +260,6 @@ async function hundred(t: Test, kube: Kube, control: string): Promise<void> {
     await until(leader, (now) => now !== '' && now !== first);
     await together(t, PARTS.killed[1]);
     t.ok(joins(PARTS.killed, 'ours') <= ours, 'at most what was under way was done again');
-    t.equal(joins(PARTS.killed, 'reference'), settled, 'and nothing of what was written down');
     await atWork();
   });
 
