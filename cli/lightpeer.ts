@@ -1,13 +1,9 @@
 /** `xi-k8s lightpeer`: the sidecar. */
-import { readFileSync } from 'node:fs';
 import closeWithGrace from 'close-with-grace';
 import { OptionsError, PeerError, runPeer, usage } from '../lightpeer/main.js';
 import type { RunningPeer } from '../lightpeer/main.js';
 import { UsageError } from './usage.js';
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
+import { readVersion } from './version.js';
 
 /** Runs a peer until a signal; resolves when it listens. Exits with 1 when it cannot start. */
 export async function lightpeer(args: readonly string[]): Promise<void> {
@@ -23,7 +19,7 @@ export async function lightpeer(args: readonly string[]): Promise<void> {
   try {
     peer = await runPeer(args, {
       environment: process.env,
-      version,
+      version: readVersion(),
       write: (line) => process.stdout.write(`${line}\n`),
     });
   } catch (error) {

@@ -3,6 +3,7 @@
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from './usage.js';
+import { readVersion } from './version.js';
 
 interface Command {
   readonly summary: string;
@@ -17,7 +18,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     inPods: true,
     async run(args) {
       if (args.length > 0) throw new UsageError(`serve takes no arguments, and has ${args.join(' ')}`);
-      await (await import('../server/main.js')).serve(program);
+      await (await import('../server/main.js')).serve(program, readVersion());
     },
   },
   lightpeer: {

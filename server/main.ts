@@ -1,16 +1,11 @@
 /** The operator as a process: environment → config → start → signals. The only file of the server that touches `process`. */
 import closeWithGrace from 'close-with-grace';
-import { readFileSync } from 'node:fs';
 import pino from 'pino';
 import type { PodProgram } from '../devcluster/devcluster.js';
 import { KubeError } from '../kube/index.js';
 import { ConfigError, readConfig } from './config.js';
 import { start } from './lifecycle.js';
 import type { Running } from './lifecycle.js';
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
 
 /** Standard error, many lines in one go and the last of them soon: a write for each would cost more than its line. */
 const LOG = { dest: 2, sync: false, minLength: 16_000, periodicFlush: 100 } as const;
@@ -23,7 +18,7 @@ const HOW = {
 };
 
 /** What a person reads at the start. */
-function banner({ url, opsUrl, cluster }: Running): string {
+function banner({ url, opsUrl, cluster }: Running, version: string): string {
   const call = (name: string, params: object) =>
     `  curl -sN ${url}/v1/functions/${name} -H 'content-type: application/json' -d '${JSON.stringify(params)}'`;
   return `xi-k8s ${version}
@@ -40,13 +35,14 @@ ${call('pod_logs', { deployment: 'nginx-deployment', follow: true })}
 /**
  * Runs the operator until a signal; resolves when it listens. Exits with 1 when it cannot start.
  * @param program what pods of our own image run in the embedded cluster.
+ * @param version of this package.
  */
-export async function serve(program: PodProgram): Promise<void> {
+export async function serve(program: PodProgram, version: string): Promise<void> {
   try {
     const config = readConfig(process.env);
     const log = pino({ level: config.XI_LOG_LEVEL }, pino.destination(LOG));
     const running = await start({ config, log, version, environment: process.env, program });
-    process.stdout.write(`${banner(running)}\n`);
+    process.stdout.write(`${banner(running, version)}\n`);
     closeWithGrace(
       { delay: (config.XI_SHUTDOWN_SECONDS + 5) * 1000, logger: { error: (message) => log.error(message) } },
       async ({ err, signal }) => {

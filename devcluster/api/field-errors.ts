@@ -23,10 +23,6 @@ export const required = (field: string, detail = ''): FieldError =>
 export const invalidValue = (field: string, value: Json | undefined, detail: string): FieldError =>
   make('FieldValueInvalid', field, `Invalid value: ${shown(value)}`, detail);
 
-/** Invalid, without quoting the value. */
-export const invalidUnshown = (field: string, detail: string): FieldError =>
-  make('FieldValueInvalid', field, 'Invalid value', detail);
-
 export const notSupported = (field: string, value: Json, allowed: readonly string[]): FieldError =>
   make(
     'FieldValueNotSupported',

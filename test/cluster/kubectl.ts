@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { eventually } from '../helpers/eventually.js';
 
 export interface Ended {
   readonly code: number;
@@ -82,16 +83,8 @@ export async function portForward(namespace: string, target: string, port: numbe
 const PATIENCE_MS = 90_000;
 
 /** Asks again until the answer will do. Throws with the last answer when it never does. */
-export async function until<T>(ask: () => T | Promise<T>, good: (answer: T) => boolean): Promise<T> {
-  const end = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const answer = await ask();
-    if (good(answer)) return answer;
-    if (performance.now() > end)
-      throw new Error(`waited in vain; the last answer was ${JSON.stringify(answer)}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
+export const until = <T>(ask: () => T | Promise<T>, good: (answer: T) => boolean): Promise<T> =>
+  eventually(ask, good, { what: 'what was waited for', patienceMs: PATIENCE_MS, everyMs: 100 });
 
 /** Waits for what a new namespace gets a moment after it: its ServiceAccount. */
 export const makeNamespace = async (name: string): Promise<void> => {

@@ -1,11 +1,10 @@
 /** exec and port-forward through the real API server and a real container runtime, with the project's client. */
-import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { PassThrough, Readable } from 'node:stream';
-import type { Duplex } from 'node:stream';
 import t from 'tap';
 import { createKube, kubeconfigConnection } from '../../kube/index.js';
 import type { ExecRequest } from '../../kube/index.js';
+import { roundTrip } from '../helpers/round-trip.js';
 import { kubectl, makeNamespace, whyNot } from './kubectl.js';
 
 const NAMESPACE = 'streams';
@@ -119,32 +118,6 @@ async function test(): Promise<void> {
     const given = kube.exec(web, sleep, { stdout: started }, { signal: abort.signal });
     t.match(await failure(given), { reason: 'cancelled', outcome: 'unknown' });
   });
-
-  const roundTrip = async (stream: Duplex, size: number, pauseMs = 0): Promise<boolean> => {
-    const [sent, received] = [createHash('sha256'), createHash('sha256')];
-    let got = 0;
-    const done = new Promise<void>((resolve, reject) => {
-      stream.on('error', reject).on('data', (part: Buffer) => {
-        received.update(part);
-        got += part.length;
-        if (got === size) resolve();
-        if (pauseMs === 0) return;
-        stream.pause();
-        setTimeout(() => stream.resume(), pauseMs);
-      });
-    });
-    for (let left = size; left > 0;) {
-      const chunk = randomBytes(Math.min(left, 200_000));
-      left -= chunk.length;
-      sent.update(chunk);
-      if (!stream.write(chunk)) await Promise.race([once(stream, 'drain'), done]);
-    }
-    await done;
-    const closed = once(stream, 'close');
-    stream.end();
-    await closed;
-    return sent.digest('hex') === received.digest('hex');
-  };
 
   await t.test('port-forward', async (t) => {
     t.ok(await roundTrip(await kube.portForward(web, ECHO), 50 * MB), '50 MB there and back');

@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { load } from 'js-yaml';
 import t from 'tap';
@@ -12,6 +11,8 @@ import type { Test } from 'tap';
 import { DEPLOYMENTS, EVENTS, PODS, createKube, plainConnection } from '../../kube/index.js';
 import type { Deployment, Kube, Pod } from '../../kube/index.js';
 import { call } from '../helpers/http.js';
+import { eventually as poll } from '../helpers/eventually.js';
+import { isReady } from './kubelet/cluster.js';
 
 const command = fileURLToPath(new URL('../../cli/xi-k8s.js', import.meta.url));
 const NAMESPACE = 'default';
@@ -70,22 +71,8 @@ async function rendered<T>(example: string): Promise<T[]> {
   );
 }
 
-async function eventually<T>(
-  read: () => Promise<T>,
-  passes: (value: T) => boolean,
-  what: string,
-): Promise<T> {
-  const until = Date.now() + 60_000;
-  for (;;) {
-    const value = await read();
-    if (passes(value)) return value;
-    if (Date.now() > until) throw new Error(`not so: ${what}; it is still ${JSON.stringify(value)}`);
-    await delay(100);
-  }
-}
-
-const isReady = ({ status }: Pod): boolean =>
-  status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
+const eventually = <T>(read: () => Promise<T>, passes: (value: T) => boolean, what: string): Promise<T> =>
+  poll(read, passes, { what, patienceMs: 60_000 });
 
 async function examples(): Promise<void> {
   const operator = await serve();

@@ -1,6 +1,5 @@
 /** The controller on the embedded cluster, with real gRPC peers on the pods' addresses. */
 import { pino } from 'pino';
-import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import type { Test } from 'tap';
 import { startDevcluster } from '../../devcluster/devcluster.js';
@@ -22,6 +21,7 @@ import { straight } from '../../server/peers/clients.js';
 import { createPeers } from '../../server/peers/peers.js';
 import { startTestPeer } from '../helpers/lightpeers.js';
 import type { TestPeer } from '../helpers/lightpeers.js';
+import { eventually } from '../helpers/eventually.js';
 
 t.setTimeout(300_000);
 const cluster = await startDevcluster({ podStartMillis: [1, 5] });
@@ -35,16 +35,8 @@ t.teardown(async () => {
   await cluster.close();
 });
 
-/** Waits until something holds, and fails with what it was last. */
-async function until<T>(what: string, look: () => T | Promise<T>, holds: (seen: T) => boolean): Promise<T> {
-  const deadline = Date.now() + 30_000;
-  for (;;) {
-    const seen = await look();
-    if (holds(seen)) return seen;
-    if (Date.now() > deadline) throw new Error(`${what}: ${JSON.stringify(seen)}`);
-    await delay(20);
-  }
-}
+const until = <T>(what: string, look: () => T | Promise<T>, holds: (seen: T) => boolean): Promise<T> =>
+  eventually(look, holds, { what });
 
 let names = 0;
 async function makePod(

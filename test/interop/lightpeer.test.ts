@@ -13,6 +13,7 @@ import type { Peer } from '../../lightpeer/peer.js';
 import { openDisk } from '../../lightpeer/store/disk.js';
 import { readGoFolder } from '../../lightpeer/store/go-folder.js';
 import { buildGo } from './build.js';
+import { holdsWithin as until } from '../helpers/eventually.js';
 
 const run = promisify(execFile);
 t.setTimeout(180_000);
@@ -37,15 +38,6 @@ const open: (() => Promise<unknown>)[] = [];
 t.afterEach(async () => {
   await Promise.all(open.splice(0).map((close) => close()));
 });
-
-async function until(condition: () => boolean | Promise<boolean>, ms = 20_000): Promise<boolean> {
-  const end = performance.now() + ms;
-  while (!(await condition())) {
-    if (performance.now() > end) return false;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  return true;
-}
 
 async function startGo({ statePath }: { statePath?: string } = {}): Promise<GoPeer> {
   const host = nextHost();

@@ -1,14 +1,12 @@
 /** The DaemonSet controller: carries out the plans of plan.ts. */
 import { CONTROLLER_REVISIONS, DAEMON_SETS, KubeError, PODS, keyOf } from '../../../kube/index.js';
 import type { ControllerRevision, DaemonSet, Kube, KubeLog, Node, Pod } from '../../../kube/index.js';
-import { settleClaim } from '../adopt.js';
 import { sameJson } from '../canonical.js';
-import { claim } from '../claim.js';
 import type { EventRecorder } from '../events.js';
-import { orphansOf, ownedBy, ownerKeys } from '../informer.js';
 import type { Informer } from '../informer.js';
 import { createLatest } from '../latest.js';
-import { atOf, controllerOf, uidOf } from '../meta.js';
+import { createMembership } from '../membership.js';
+import { atOf, uidOf } from '../meta.js';
 import { createOwnedPods } from '../owned-pods.js';
 import type { PodIndex } from '../owned-pods.js';
 import { startQueue } from '../queue.js';
@@ -32,11 +30,11 @@ const shapeOf = ({ metadata, spec }: Node): object => ({ labels: metadata?.label
 
 export const startDaemonSetController = (options: DaemonSetControllerOptions): { stop(): Promise<void> } => {
   const { kube, log, events, daemonSets, revisions, nodes, clock = Date.now } = options;
-  const revisionsUnder = revisions.index(ownerKeys);
   const owned = createOwnedPods({
     ...{ ...options, owners: daemonSets, clock },
     wake: (key) => queue.add(key),
   });
+  const members = createMembership({ kube, owners: daemonSets, revisions, wake: (key) => queue.add(key) });
   const latest = createLatest<DaemonSet>();
 
   const tell = (set: DaemonSet, reason: string, message: string): void =>
@@ -102,16 +100,10 @@ export const startDaemonSetController = (options: DaemonSetControllerOptions): {
       if (awaited !== undefined) return { requeueAfterMs: awaited };
       const set = latest.of(key, stored);
       if (set.metadata?.deletionTimestamp !== undefined) return undefined;
-      const ours = { owner: set, ownerResource: DAEMON_SETS, signal };
-      const ofPods = claim(set, set.spec?.selector, owned.candidates(set));
-      const keys = [ownedBy(uidOf(set)), orphansOf(set.metadata?.namespace)];
-      const ofRevisions = claim(set, set.spec?.selector, keys.flatMap(revisionsUnder));
-      await settleClaim(kube, PODS, ofPods, ours);
-      await settleClaim(kube, CONTROLLER_REVISIONS, ofRevisions, ours);
-      if ([ofPods, ofRevisions].some(({ adopt, release }) => adopt.length + release.length > 0))
-        return undefined;
+      const found = await members(set, owned.candidates(set), signal);
+      if (found === undefined) return undefined;
       const plan = planDaemonSet({
-        ...{ set, pods: ofPods.owned, revisions: ofRevisions.owned, now: clock() },
+        ...{ set, ...found, now: clock() },
         nodes: nodes.store.values(),
       });
       await changeHistory(set, plan, signal);
@@ -125,10 +117,6 @@ export const startDaemonSetController = (options: DaemonSetControllerOptions): {
   });
 
   daemonSets.subscribe(({ object }) => queue.add(keyOf(object)));
-  revisions.subscribe(({ object }) => {
-    const owner = controllerOf(object);
-    if (owner?.kind === 'DaemonSet') queue.add(`${object.metadata?.namespace}/${owner.name}`);
-  });
   nodes.subscribe(({ type, object, previous }) => {
     const isChange = type !== 'deleted' && previous !== undefined;
     if (isChange && sameJson(shapeOf(object), shapeOf(previous))) return;

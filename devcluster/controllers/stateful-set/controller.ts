@@ -12,17 +12,14 @@ import type {
   Kube,
   KubeLog,
   PersistentVolumeClaim,
-  Pod,
   StatefulSet,
 } from '../../../kube/index.js';
-import { settleClaim } from '../adopt.js';
 import { sameJson } from '../canonical.js';
-import { claim } from '../claim.js';
 import type { EventRecorder } from '../events.js';
-import { orphansOf, ownedBy, ownerKeys } from '../informer.js';
 import type { Informer } from '../informer.js';
 import { createLatest } from '../latest.js';
-import { atOf, controllerOf, uidOf } from '../meta.js';
+import { createMembership } from '../membership.js';
+import { atOf, uidOf } from '../meta.js';
 import { createOwnedPods } from '../owned-pods.js';
 import type { PodIndex } from '../owned-pods.js';
 import { startQueue } from '../queue.js';
@@ -52,11 +49,11 @@ export const startStatefulSetController = (
   options: StatefulSetControllerOptions,
 ): { stop(): Promise<void> } => {
   const { kube, log, events, statefulSets, revisions, claims, clock = Date.now } = options;
-  const revisionsUnder = revisions.index(ownerKeys);
   const owned = createOwnedPods({
     ...{ ...options, owners: statefulSets, clock },
     wake: (key) => queue.add(key),
   });
+  const members = createMembership({ kube, owners: statefulSets, revisions, wake: (key) => queue.add(key) });
   const latest = createLatest<StatefulSet>();
 
   /** Does what the message tells of, and records how it went. */
@@ -160,22 +157,6 @@ export const startStatefulSetController = (
     latest.wrote(keyOf(set), written);
   };
 
-  /** The set's pods and revisions, or undefined when one had to be adopted or released first. */
-  const claimed = async (
-    set: StatefulSet,
-    signal: AbortSignal,
-  ): Promise<{ pods: Pod[]; revisions: ControllerRevision[] } | undefined> => {
-    const keys = [ownedBy(uidOf(set)), orphansOf(set.metadata?.namespace)];
-    const ours = { owner: set, ownerResource: STATEFUL_SETS, signal };
-    const members = owned.candidates(set).filter((pod) => ordinalOf(set, pod) !== undefined);
-    const ofPods = claim(set, set.spec?.selector, members);
-    const ofRevisions = claim(set, set.spec?.selector, keys.flatMap(revisionsUnder));
-    await settleClaim(kube, PODS, ofPods, ours);
-    await settleClaim(kube, CONTROLLER_REVISIONS, ofRevisions, ours);
-    const changed = [ofPods, ofRevisions].some(({ adopt, release }) => adopt.length + release.length > 0);
-    return changed ? undefined : { pods: ofPods.owned, revisions: ofRevisions.owned };
-  };
-
   const queue = startQueue({
     name: 'statefulset',
     log,
@@ -189,7 +170,8 @@ export const startStatefulSetController = (
       const awaited = owned.pending(key);
       if (awaited !== undefined) return { requeueAfterMs: awaited };
       const set = latest.of(key, stored);
-      const found = await claimed(set, signal);
+      const candidates = owned.candidates(set).filter((pod) => ordinalOf(set, pod) !== undefined);
+      const found = await members(set, candidates, signal);
       if (found === undefined) return undefined;
       const { changes, status, requeueAfterMs } = planStatefulSet({
         ...{ set, ...found, now: clock() },
@@ -213,10 +195,6 @@ export const startStatefulSetController = (
   });
 
   statefulSets.subscribe(({ object }) => queue.add(keyOf(object)));
-  revisions.subscribe(({ object }) => {
-    const owner = controllerOf(object);
-    if (owner?.kind === 'StatefulSet') queue.add(`${object.metadata?.namespace}/${owner.name}`);
-  });
   // A claim that goes holds up the pod that is to have the next one of its name.
   claims.subscribe(({ type, object }) => {
     if (type !== 'deleted') return;

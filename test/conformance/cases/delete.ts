@@ -1,6 +1,6 @@
 /** delete: one and many, preconditions, grace, finalizers, propagation; and namespaces. */
 import { area, del, get, mergePatch, METADATA_LIST, post, put, setup, TABLE, until } from '../case.js';
-import type { Step } from '../case.js';
+import type { Fields, Step } from '../case.js';
 import {
   ACCOUNTS,
   CLAIMS,
@@ -26,6 +26,14 @@ const MAP = `${CONFIG_MAPS}/a`;
 const map: Step = setup(post(CONFIG_MAPS, configMap('a')));
 const kept: Step = setup(post(CONFIG_MAPS, configMap('a', {}, { finalizers: ['example.com/wait'] })));
 const release: Step = setup(mergePatch(MAP, { metadata: { finalizers: null } }));
+/** An owner, and the one that depends on it. */
+const family = (reference: Fields = {}, metadata: Fields = {}): Step[] => {
+  const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: '{owner}', ...reference };
+  return [
+    setup(post(CONFIG_MAPS, configMap('owner'), { save: { owner: 'metadata.uid' } })),
+    setup(post(CONFIG_MAPS, configMap('a', {}, { ...metadata, ownerReferences: [owner] }))),
+  ];
+};
 const options = (more: object): never => ({ apiVersion: 'v1', kind: 'DeleteOptions', ...more }) as never;
 const labelled = (name: string, set: string): Step =>
   setup(post(SECRETS, secret(name, {}, { labels: { set } })));
@@ -136,61 +144,20 @@ export const deleting = [
     ],
     'as a Table': [map, del(MAP, undefined, { headers: TABLE })],
     'dependents go with their owner': [
-      setup(post(CONFIG_MAPS, configMap('owner'), { save: { owner: 'metadata.uid' } })),
-      setup(
-        post(
-          CONFIG_MAPS,
-          configMap(
-            'a',
-            {},
-            { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: '{owner}' }] },
-          ),
-        ),
-      ),
+      ...family(),
       del(`${CONFIG_MAPS}/owner`),
       until(get(MAP), { code: 404 }),
       get(MAP),
     ],
     'dependents that are left': [
-      setup(post(CONFIG_MAPS, configMap('owner'), { save: { owner: 'metadata.uid' } })),
-      setup(
-        post(
-          CONFIG_MAPS,
-          configMap(
-            'a',
-            {},
-            { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: '{owner}' }] },
-          ),
-        ),
-      ),
+      ...family(),
       setup(del(`${CONFIG_MAPS}/owner?propagationPolicy=Orphan`)),
       until(get(`${CONFIG_MAPS}/owner`), { code: 404 }),
       get(MAP),
     ],
     'the owner last': {
       steps: [
-        setup(post(CONFIG_MAPS, configMap('owner'), { save: { owner: 'metadata.uid' } })),
-        setup(
-          post(
-            CONFIG_MAPS,
-            configMap(
-              'a',
-              {},
-              {
-                finalizers: ['example.com/wait'],
-                ownerReferences: [
-                  {
-                    apiVersion: 'v1',
-                    kind: 'ConfigMap',
-                    name: 'owner',
-                    uid: '{owner}',
-                    blockOwnerDeletion: true,
-                  },
-                ],
-              },
-            ),
-          ),
-        ),
+        ...family({ blockOwnerDeletion: true }, { finalizers: ['example.com/wait'] }),
         setup(del(`${CONFIG_MAPS}/owner?propagationPolicy=Foreground`)),
         until(get(MAP), { 'metadata.deletionGracePeriodSeconds': 0 }),
         get(`${CONFIG_MAPS}/owner`),

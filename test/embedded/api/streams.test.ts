@@ -17,6 +17,8 @@ import { WebSocket } from 'ws';
 import { createKube, KubeError, plainConnection } from '../../../kube/index.js';
 import type { ExecRequest } from '../../../kube/index.js';
 import { createSpdySession } from '../../../kube/streams/spdy-session.js';
+import { roundTrip } from '../../helpers/round-trip.js';
+import { until } from '../../helpers/eventually.js';
 import { PODS, configMap, deployment, pod, startApi } from './server.js';
 import { createStreamPods, makePod, serve } from './stream-pods.js';
 
@@ -306,10 +308,6 @@ const rejection = (call: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-/** Resolves when the condition holds. */
-const until = async (holds: () => boolean): Promise<void> => {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
-};
 const SLEEP = ['node', '-e', 'console.log("on"); setInterval(() => 0, 1000)'];
 
 t.test('an exec that is given up', async (t) => {
@@ -380,33 +378,6 @@ t.test('exec in other protocols', async (t) => {
   });
   session.destroy(new Error('done'));
 });
-
-/** Sends so many bytes and reads them back. Answers whether they were the same. */
-async function roundTrip(stream: Duplex, size: number, pauseMs = 0): Promise<boolean> {
-  const [sent, received] = [createHash('sha256'), createHash('sha256')];
-  let got = 0;
-  const done = new Promise<void>((resolve, reject) => {
-    stream.on('error', reject).on('data', (part: Buffer) => {
-      received.update(part);
-      got += part.length;
-      if (got === size) resolve();
-      if (pauseMs === 0) return;
-      stream.pause();
-      setTimeout(() => stream.resume(), pauseMs);
-    });
-  });
-  for (let left = size; left > 0;) {
-    const chunk = randomBytes(Math.min(left, 200_000));
-    left -= chunk.length;
-    sent.update(chunk);
-    if (!stream.write(chunk)) await Promise.race([once(stream, 'drain'), done]);
-  }
-  await done;
-  const closed = once(stream, 'close');
-  stream.end();
-  await closed;
-  return sent.digest('hex') === received.digest('hex');
-}
 
 t.test('port-forward carries much, both ways', async (t) => {
   t.ok(await roundTrip(await kube.portForward(WEB, echo), 50 * MB));

@@ -1,10 +1,10 @@
 /** An embedded cluster of a test, and what its tests ask of it again and again. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { startDevcluster } from '../../../devcluster/devcluster.js';
 import type { DevclusterOptions } from '../../../devcluster/devcluster.js';
 import { DEPLOYMENTS, EVENTS, PODS, REPLICA_SETS, createKube, plainConnection } from '../../../kube/index.js';
 import type { Deployment, Kube, KubeObject, Pod, ReplicaSet, Resource } from '../../../kube/index.js';
+import { eventually } from '../../helpers/eventually.js';
 
 export const NAMESPACE = 'default';
 
@@ -52,16 +52,7 @@ export const startCluster = async (t: Test, options: DevclusterOptions = {}): Pr
         .sort(),
     exists: async (resource, name) =>
       (await listed(resource, {})).some(({ metadata }) => metadata?.name === name),
-    eventually: async (read, passes, what) => {
-      const until = Date.now() + 30_000;
-      for (;;) {
-        const value = await read();
-        if (passes(value)) return value;
-        if (Date.now() > until)
-          throw new Error(`not so: ${what}; it is still ${JSON.stringify(value, undefined, 1)}`);
-        await delay(20);
-      }
-    },
+    eventually: (read, passes, what) => eventually(read, passes, { what }),
   };
 };
 

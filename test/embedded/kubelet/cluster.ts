@@ -1,12 +1,12 @@
 /** An embedded cluster whose pods of our image are run by the program of these tests. */
 import { Readable, Writable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { startDevcluster } from '../../../devcluster/devcluster.js';
 import type { DevclusterOptions } from '../../../devcluster/devcluster.js';
 import { EVENTS, PODS, createKube, plainConnection } from '../../../kube/index.js';
 import type { Container, Kube, KubeObject, LogQuery, Pod } from '../../../kube/index.js';
 import { writeProgram } from './program.js';
+import { eventually as poll } from '../../helpers/eventually.js';
 
 export const NAMESPACE = 'default';
 
@@ -86,16 +86,7 @@ export const startPods = async (t: Test, options: DevclusterOptions = {}): Promi
       .then(() => program.remove()));
   t.teardown(close);
 
-  const eventually: PodCluster['eventually'] = async (read, passes, what) => {
-    const until = Date.now() + 30_000;
-    for (;;) {
-      const value = await read();
-      if (passes(value)) return value;
-      if (Date.now() > until)
-        throw new Error(`not so: ${what}; it is still ${JSON.stringify(value, undefined, 1)}`);
-      await delay(20);
-    }
-  };
+  const eventually: PodCluster['eventually'] = (read, passes, what) => poll(read, passes, { what });
   const pod = (name: string): Promise<Pod> => kube.get(PODS, { namespace: NAMESPACE, name });
   const until: PodCluster['until'] = (name, what, passes) =>
     eventually(() => pod(name), passes, `${name}: ${what}`);

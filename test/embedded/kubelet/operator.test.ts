@@ -4,13 +4,14 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { loadAll } from 'js-yaml';
 import t from 'tap';
 import { DEPLOYMENTS, PODS, createKube, plainConnection } from '../../../kube/index.js';
 import type { Deployment, Kube, Pod } from '../../../kube/index.js';
 import { call } from '../../helpers/http.js';
+import { eventually as poll } from '../../helpers/eventually.js';
+import { isReady } from './cluster.js';
 
 const command = fileURLToPath(new URL('../../../cli/xi-k8s.js', import.meta.url));
 const BASE = 'k8s-yamls/base';
@@ -54,22 +55,8 @@ const start = async (): Promise<{ kube: Kube; pid: number; kill(signal: NodeJS.S
   return { kube, pid: child.pid ?? 0, kill };
 };
 
-const eventually = async <T>(
-  read: () => Promise<T>,
-  passes: (value: T) => boolean,
-  what: string,
-): Promise<T> => {
-  const until = Date.now() + 40_000;
-  for (;;) {
-    const value = await read();
-    if (passes(value)) return value;
-    if (Date.now() > until) throw new Error(`not so: ${what}; it is still ${JSON.stringify(value)}`);
-    await delay(50);
-  }
-};
-
-const isReady = ({ status }: Pod): boolean =>
-  status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
+const eventually = <T>(read: () => Promise<T>, passes: (value: T) => boolean, what: string): Promise<T> =>
+  poll(read, passes, { what, patienceMs: 40_000 });
 
 /** What the base makes, in its namespace as kustomize puts it there, with two replicas. */
 const seed = async (): Promise<string> => {

@@ -1,8 +1,8 @@
 /** Leader election against an API server in memory, with clocks that the test sets. */
-import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { KubeError, startElection } from '../../../kube/index.js';
 import type { Clocks, ElectionOptions, Kube, Lease, Leadership } from '../../../kube/index.js';
+import { until } from '../../helpers/eventually.js';
 
 const failure = (code: number): KubeError =>
   new KubeError(`answers ${code}`, { reason: 'status', outcome: 'refused', code });
@@ -59,10 +59,6 @@ function clocks(): Clocks & { monotonicMs: number; wallMs: number } {
     wall: () => Date.now() + shift.wallMs,
   });
 }
-
-const until = async (holds: () => boolean): Promise<void> => {
-  while (!holds()) await delay(2);
-};
 
 function take(
   part: { after(work: () => Promise<void>): void },

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { backoffMs, createWorkQueue } from '../../../kube/index.js';
 import type { WorkQueueOptions } from '../../../kube/index.js';
-import { until } from './fixtures/servers.js';
+import { until } from '../../helpers/eventually.js';
 
 const QUICK = { baseMs: 5, maxMs: 20 };
 const turn = () => new Promise((resolve) => setImmediate(resolve));

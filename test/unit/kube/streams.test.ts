@@ -17,7 +17,7 @@ import { createSpdySession } from '../../../kube/streams/spdy-session.js';
 import type { SessionOptions, SpdySession } from '../../../kube/streams/spdy-session.js';
 import type { SpdyStream } from '../../../kube/streams/spdy-stream.js';
 import { webSocketDuplex } from '../../../kube/streams/websocket-duplex.js';
-import { until } from './fixtures/servers.js';
+import { until } from '../../helpers/eventually.js';
 
 const MIB = 1024 * 1024;
 

@@ -15,6 +15,7 @@ import { Health } from '../../../proto/gen/grpc/health/v1/health_pb.js';
 import { Lightpeer } from '../../../proto/gen/lightpeer_pb.js';
 import { Peer as PeerRpc } from '../../../proto/gen/xi/lightpeer/v1/peer_pb.js';
 import { startGoLike } from './go-like.js';
+import { holdsWithin as until } from '../../helpers/eventually.js';
 
 t.setTimeout(120_000);
 const folder = await mkdtemp(join(tmpdir(), 'xi-peer-'));
@@ -33,15 +34,6 @@ async function start(options: Partial<StartOptions> = {}): Promise<Peer> {
   open.add(peer);
   await until(() => peer.ready());
   return peer;
-}
-
-async function until(condition: () => boolean | Promise<boolean>, ms = 20_000): Promise<boolean> {
-  const end = performance.now() + ms;
-  while (!(await condition())) {
-    if (performance.now() > end) return false;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return true;
 }
 
 async function network(count: number): Promise<Peer[]> {

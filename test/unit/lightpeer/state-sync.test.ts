@@ -19,6 +19,7 @@ import { startPeer } from '../../../lightpeer/peer.js';
 import type { Peer } from '../../../lightpeer/peer.js';
 import { startStateSync } from '../../../lightpeer/state/sync.js';
 import type { StateSync } from '../../../lightpeer/state/sync.js';
+import { until } from '../../helpers/eventually.js';
 
 const home = await mkdtemp(join(tmpdir(), 'sync-'));
 t.teardown(() => rm(home, { recursive: true, force: true }));
@@ -68,10 +69,6 @@ async function member(t: Test, path = '/', settleMs?: number): Promise<Member> {
 
 const content = (path: string): Promise<string | undefined> => readFile(path, 'utf8').catch(() => undefined);
 
-/** Waits until something is so; the test's own timeout ends what never is. */
-async function until(what: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await what())) await delay(10);
-}
 const holds = (path: string, wanted: string | undefined) =>
   until(async () => (await content(path)) === wanted);
 
