@@ -16,6 +16,7 @@ const METRICS: Record<keyof PeerMetrics, readonly ['counter' | 'gauge', string]>
   rewinds: ['counter', 'Times that a part of the chain was replaced.'],
   notified: ['counter', 'Blocks that Go peers told of.'],
   refused: ['counter', 'Blocks of Go peers that were refused.'],
+  rejoins: ['counter', 'Times that a Go peer with another chain was asked to join anew.'],
   compactions: ['counter', 'Compactions of the chain.'],
   diskFailures: ['counter', 'Times that the disk refused.'],
   height: ['gauge', 'Height of the chain on this peer.'],

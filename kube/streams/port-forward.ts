@@ -17,6 +17,8 @@ const PING_MS = 10_000;
 const HIGH_WATER = 64 * 1024;
 /** Bytes that are kept of the far side's error. */
 const MAX_ERROR = 4 * 1024;
+/** How long the far side's error may come after the end of its data, in milliseconds; it closes the error stream when all is well. */
+const ERROR_MS = 2_000;
 
 /**
  * See `Kube.portForward`. Each connection has a WebSocket of its own: in one that were shared a slow reader would hold up
@@ -70,22 +72,30 @@ class Connection extends Duplex {
     this.#data = data;
     this.#errors = errors;
     let text = '';
-    errors.end();
-    errors.setEncoding('utf8').on('data', (part: string) => {
-      if (text.length < MAX_ERROR) text += part;
-    });
     const fail = (why: string, cause?: unknown): void => void this.destroy(lost(what, why, cause));
+    const conclude = (): void => {
+      if (!this.#ended || this.destroyed) return;
+      if (text !== '' || data.wasReset) fail(text || 'the far side reset the connection');
+      else this.push(null);
+    };
+    errors.end();
+    errors
+      .setEncoding('utf8')
+      .on('data', (part: string) => {
+        if (text.length < MAX_ERROR) text += part;
+      })
+      .on('close', conclude);
+    let patience: NodeJS.Timeout | undefined;
     data
       .on('data', (chunk: Buffer) => {
         if (!this.push(chunk)) data.pause();
       })
       .on('end', () => {
         this.#ended = true;
-        // What the far side has to say of a failure comes just before or behind the reset.
-        if (data.wasReset && !errors.readableEnded && !errors.destroyed)
-          errors.once('close', () => fail(text || 'the far side reset the connection'));
-        else if (text !== '' || data.wasReset) fail(text || 'the far side reset the connection');
-        else this.push(null);
+        // Runtimes end the data of a connection that failed before they say why.
+        if (errors.destroyed) return conclude();
+        this.end();
+        patience = setTimeout(conclude, ERROR_MS);
       })
       .on('error', (cause) => fail(cause.message, cause));
     scope.onStop = () => void this.destroy(scope.error(what, 'unknown'));
@@ -96,6 +106,7 @@ class Connection extends Duplex {
     });
     this.once('close', () => {
       clearInterval(pings);
+      clearTimeout(patience);
       scope.end();
     });
     if (scope.stopped) scope.onStop();

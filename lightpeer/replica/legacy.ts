@@ -16,11 +16,18 @@ export interface LegacyDeps {
   leading(): boolean;
   /** A legacy member does not answer. */
   dead(address: string): void;
+  /** A legacy member was asked to join anew. */
+  rejoined(): void;
 }
 
 export interface LegacyMembers {
-  /** The legacy members from now on. */
-  set(addresses: readonly string[]): void;
+  /**
+   * This peer leads, with these legacy members. `again`: it made the view before this one too, so what they were told by then
+   * still holds.
+   */
+  lead(addresses: readonly string[], options: { again: boolean }): void;
+  /** It leads no more. */
+  rest(): void;
   /** Blocks that were just ordered. */
   appended(placed: readonly Placed[]): void;
   /** A block that a Go peer made: it tells the other Go peers itself. */
@@ -34,6 +41,11 @@ export interface LegacyMembers {
 
 const NOTIFY_MS = 2000;
 const HEALTH_MS = 500;
+/**
+ * When a refused block is offered again, in milliseconds. A Go peer that was just sent the chain refuses what stands on it until
+ * it has read all of it, of which it does not tell.
+ */
+const AGAIN_MS = [50, 150, 400, 1000];
 
 interface Told {
   height: number;
@@ -47,6 +59,8 @@ interface Told {
 export function createLegacyMembers(deps: LegacyDeps): LegacyMembers {
   const { transport, clock, log } = deps;
   const members = new Map<string, Told>();
+  /** Those whom this peer told before it rested, and may be telling still. */
+  let before = new Map<string, Told>();
   const elsewhere = new Set<string>();
   let waiting: { height: number; done: () => void }[] = [];
 
@@ -67,7 +81,7 @@ export function createLegacyMembers(deps: LegacyDeps): LegacyMembers {
       while (!member.paused && members.get(address) === member && deps.leading()) {
         const [next] = await store.after(member.height, Math.min(member.height + 1, store.synced().height));
         if (next === undefined) break;
-        if (!elsewhere.has(next.block.id)) await tell(address, member, next.block);
+        if (!elsewhere.has(next.block.id) && !(await tell(address, member, next))) break;
         member.height = Math.max(member.height, next.height);
         settle();
       }
@@ -79,33 +93,60 @@ export function createLegacyMembers(deps: LegacyDeps): LegacyMembers {
     }
   }
 
-  async function tell(address: string, member: Told, block: Block): Promise<void> {
+  /** Tells a member of a block. Answers whether it refused; one that does not answer is judged by its health. */
+  const refuses = (address: string, block: Block): Promise<boolean> =>
+    transport.legacy.notify(address, block, NOTIFY_MS).then(
+      () => false,
+      (error: unknown) => error instanceof PeerError && error.code === 'refused',
+    );
+
+  /** False when it is not this peer's to tell any more, or not now. */
+  async function tell(address: string, member: Told, { block, height }: Placed): Promise<boolean> {
+    if (!(await refuses(address, block))) return true;
+    // Nobody waits for it meanwhile.
+    member.joining = true;
+    settle();
     try {
-      await transport.legacy.notify(address, block, NOTIFY_MS);
-    } catch (error) {
-      if (!(error instanceof PeerError) || error.code !== 'refused') return;
+      for (const ms of AGAIN_MS) {
+        await new Promise<void>((resolve) => void clock.after(ms, resolve));
+        if (member.paused || members.get(address) !== member || !deps.leading()) return false;
+        // It was sent the chain meanwhile.
+        if (member.height >= height) return true;
+        if (!(await refuses(address, block))) return true;
+      }
       // Its chain parted from ours: it takes ours anew, by calling ConnectNewPeer on us.
       log.info({ member: address }, 'a Go peer has another chain and joins anew');
-      member.joining = true;
-      settle();
-      await transport.legacy.join(address, deps.self, 10 * NOTIFY_MS).finally(() => (member.joining = false));
+      deps.rejoined();
+      await transport.legacy.join(address, deps.self, 10 * NOTIFY_MS);
+      return true;
+    } finally {
+      member.joining = false;
     }
   }
 
   return {
-    set: (addresses) => {
-      for (const address of members.keys()) if (!addresses.includes(address)) members.delete(address);
+    lead: (addresses, { again }) => {
+      members.clear();
       for (const address of addresses)
-        if (!members.has(address))
-          members.set(address, {
+        members.set(
+          address,
+          (again ? before.get(address) : undefined) ?? {
+            // Whoever led before has told the others of all but the block that made this view.
             height: deps.store().head().height - 1,
             paused: false,
             busy: false,
             joining: false,
             checkedAt: clock.now(),
             checking: false,
-          });
+          },
+        );
+      before = new Map();
       for (const [address, member] of members) void run(address, member);
+      settle();
+    },
+    rest: () => {
+      if (members.size > 0) before = new Map(members);
+      members.clear();
       settle();
     },
     appended: () => {

@@ -196,7 +196,10 @@ function lead(state: State, view: View, before: View | undefined): void {
       if (!(error instanceof PeerError) || error.code === 'disk') diskFailed(state, error);
     },
   });
-  state.legacy.set(view.members.filter(({ legacy }) => legacy).map(({ address }) => address));
+  state.legacy.lead(
+    view.members.filter(({ legacy }) => legacy).map(({ address }) => address),
+    { again: before?.ballot.by === state.self.address },
+  );
   state.log.info(
     { epoch: view.ballot.epoch, members: view.members.map(({ address }) => address) },
     'this peer orders the blocks of its network',

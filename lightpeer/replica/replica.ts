@@ -81,6 +81,7 @@ export async function createReplica(deps: ReplicaDeps, openStore: () => Promise<
       store: () => state.store,
       leading: () => state.mode === 'leading',
       dead: (address) => state.suspects.set(address, 'dead'),
+      rejoined: () => state.counters.rejoins++,
     }),
     counters: {
       persisted: 0,
@@ -90,6 +91,7 @@ export async function createReplica(deps: ReplicaDeps, openStore: () => Promise<
       rewinds: 0,
       notified: 0,
       refused: 0,
+      rejoins: 0,
       compactions: 0,
       diskFailures: 0,
     },

@@ -32,6 +32,7 @@ export interface Counters {
   rewinds: number;
   notified: number;
   refused: number;
+  rejoins: number;
   compactions: number;
   diskFailures: number;
 }
@@ -134,7 +135,7 @@ export function loosen(state: State, why: string): void {
   const followed = state.followed;
   state.followed = undefined;
   followed?.detach(error);
-  state.legacy.set([]);
+  state.legacy.rest();
   state.suspects.clear();
   state.brokenSince = undefined;
   if (state.mode !== 'loose') state.looseSince = state.clock.now();

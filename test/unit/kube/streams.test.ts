@@ -9,6 +9,8 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { WebSocket, WebSocketServer } from 'ws';
 import { CHANNELS_V4, CHANNELS_V5, openChannels } from '../../../kube/streams/channels.js';
+import { Scope } from '../../../kube/scope.js';
+import { portForward } from '../../../kube/streams/port-forward.js';
 import { SPDY_DICTIONARY, SPDY_DICTIONARY_ID } from '../../../kube/streams/spdy-dictionary.js';
 import { SpdyError } from '../../../kube/streams/spdy-error.js';
 import { createFrameParser, frames } from '../../../kube/streams/spdy-frames.js';
@@ -400,6 +402,33 @@ t.test('a WebSocket as a byte stream', async (t) => {
   const lost = failure(webSocketDuplex(left));
   cut.terminate();
   t.match((await lost).message, /1006/, 'a connection that is cut is no end');
+});
+
+t.test('a connection to a port ends as its error stream says, which may come after its data', async (t) => {
+  for (const [said, ended] of [
+    ['connection refused', 'KubeError: pod, port 9: connection refused'],
+    ['', 'an end'],
+  ] as const) {
+    const [socket, there] = await webSocketPair(t);
+    const streams = new Map<string, SpdyStream>();
+    createSpdySession(webSocketDuplex(there), {
+      role: 'server',
+      onStream: (stream) => {
+        streams.set(stream.headers['streamtype'] ?? '', stream);
+        if (streams.size < 2) return;
+        setTimeout(() => streams.get('data')?.end(), 10);
+        setTimeout(() => streams.get('error')?.end(said), 50);
+      },
+    });
+    const scope = new Scope(60_000, undefined, new Set());
+    const opener = { open: () => Promise.resolve({ what: 'pod', socket, scope }), close: () => undefined };
+    const stream = await portForward(opener, { at: { namespace: 'n', name: 'web' }, port: 9 });
+    const end = new Promise<string>((resolve) => {
+      stream.on('error', (error) => resolve(String(error))).on('end', () => resolve('an end'));
+    });
+    stream.resume().write('x');
+    t.equal(await end, ended);
+  }
 });
 
 t.test('channels', async (t) => {

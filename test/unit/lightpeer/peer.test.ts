@@ -15,6 +15,8 @@ import { Health } from '../../../proto/gen/grpc/health/v1/health_pb.js';
 import { Lightpeer } from '../../../proto/gen/lightpeer_pb.js';
 import { Peer as PeerRpc } from '../../../proto/gen/xi/lightpeer/v1/peer_pb.js';
 import { startGoLike } from './go-like.js';
+import { startTestPeer } from '../../helpers/lightpeers.js';
+import type { TestPeer } from '../../helpers/lightpeers.js';
 import { holdsWithin as until } from '../../helpers/eventually.js';
 
 t.setTimeout(120_000);
@@ -345,6 +347,35 @@ t.test(
     // It dies: in about a second it is no member.
     go.close();
     t.ok(await until(() => peers[0]!.status().members.length === 3, 5000));
+  },
+);
+
+t.test(
+  'each change of members is told to the Go peers that are there: none is made to join again',
+  async (t) => {
+    const peers = await network(3);
+    const follower = peers.find((peer) => peer.status().mode === 'following')!;
+    const joined: TestPeer[] = [];
+    t.teardown(() => joined.forEach((peer) => peer.stop()));
+    for (let i = 0; i < 12; i++) {
+      const peer = await startTestPeer(`${nextHost()}:9081`, 'reference', { healthMs: 600_000 });
+      joined.push(peer);
+      await clients.unary(
+        { address: peer.address, method: method.joinNetwork, ...call },
+        { Address: follower.address },
+      );
+    }
+    await follower.persist(Buffer.from('to all'));
+    const everybody = [...peers, ...joined].map(({ address }) => address).sort();
+    t.ok(await until(() => joined.every((peer) => peer.members().sort().join() === everybody.join())));
+    t.same(
+      joined.map(({ told }) => told),
+      joined.map(() => [`join ${follower.address}`]),
+    );
+    t.equal(
+      peers.reduce((sum, peer) => sum + peer.metrics().rejoins, 0),
+      0,
+    );
   },
 );
 
