@@ -8,6 +8,7 @@ FROM ${BUILD_BASE} AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
 COPY client/package.json client/
+COPY plugin-sdk/package.json plugin-sdk/
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
 COPY . .
 RUN ["node", "node_modules/typescript/bin/tsc", "-b"]

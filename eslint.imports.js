@@ -11,6 +11,8 @@ const RULES = [
   { files: ['client/src/**'], may: [] },
   { files: ['place/**'], may: [] },
   { files: ['proto/**'], may: [] },
+  { files: ['connect/**'], may: [] },
+  { files: ['plugin-sdk/**'], may: ['proto', 'connect'] },
   { files: ['devcluster/**'], may: ['kube', 'place'] },
   { files: ['lightpeer/**'], may: ['proto', 'place'] },
   {
@@ -24,12 +26,29 @@ const RULES = [
       'server/library/implementation',
       'server/library/nearest',
       'server/networks/peer-pod',
+      'server/plugins/graph',
     ],
   },
   {
     files: ['server/networks/**'],
     may: ['schemas'],
     only: ['server/ports', 'server/errors', 'server/kube-errors', 'server/peer-error'],
+  },
+  // The program of the host, which puts it together with what every program has.
+  {
+    files: ['server/plugin-host/main.ts'],
+    may: ['connect', 'place', 'server/ops'],
+    only: ['server/settings', 'server/listen-errors', 'server/origin'],
+  },
+  {
+    files: ['server/plugin-host/**'],
+    may: ['proto', 'connect', 'place'],
+    only: ['server/ports', 'server/errors', 'server/kube-errors', 'server/settings'],
+  },
+  {
+    files: ['server/plugins/**'],
+    may: ['schemas', 'server/plugin-host'],
+    only: ['server/ports', 'server/errors'],
   },
   { files: ['server/peers/**'], may: ['proto'], only: ['server/ports', 'server/peer-error'] },
   {
@@ -50,18 +69,20 @@ const RULES = [
       'server/networks/network-key',
       'server/networks/peer-pod',
       'server/networks/plan',
+      'server/plugin-host/status',
     ],
   },
   { files: ['server/errors.ts'], may: ['schemas'] },
-  { files: ['server/**'], may: ['schemas', 'kube', 'devcluster', 'place', 'proto', 'server'] },
+  { files: ['server/**'], may: ['schemas', 'kube', 'devcluster', 'place', 'proto', 'connect', 'server'] },
   { files: ['cli/**'], may: ['server', 'devcluster', 'lightpeer', 'place'], only: ['examples/programs'] },
-  { files: ['examples/programs/**'], may: ['place'] },
+  { files: ['examples/programs/**'], may: ['place', 'plugin-sdk', 'lightpeer'] },
 ];
 
 const FOLDERS = [
   'schemas',
   'place',
   'proto',
+  'connect',
   'lightpeer',
   'kube',
   'server',
@@ -72,6 +93,7 @@ const FOLDERS = [
   'bench',
   'examples',
   'client',
+  'plugin-sdk',
 ];
 
 /** A pattern for relative paths that lead to any project folder but those allowed. */
@@ -93,11 +115,15 @@ function forbidden({ files, may, only = [] }) {
         'ops',
         'networks',
         'peers',
+        'plugins',
+        'plugin-host',
         'errors',
         'kube-errors',
         'peer-error',
         'ports',
         'config',
+        'settings',
+        'origin',
         'app',
         'lifecycle',
         'main',
@@ -143,6 +169,8 @@ export const importRules = [
       'kube/**',
       'devcluster/**',
       'lightpeer/**',
+      'connect/**',
+      'plugin-sdk/**',
       'server/**',
       'client/src/**',
     ],

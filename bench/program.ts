@@ -25,7 +25,8 @@ export interface Operator extends Program {
   readonly opsUrl: string;
 }
 
-const built = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+/** A file of what was built, by its path from here. */
+export const built = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 function residentMiB({ pid }: ChildProcess): number {
   let kib: string | undefined;
@@ -38,7 +39,8 @@ function residentMiB({ pid }: ChildProcess): number {
   return Number(kib) / 1024;
 }
 
-const asProgram = (child: ChildProcess): Program => ({
+/** @param child just started. */
+export const asProgram = (child: ChildProcess): Program => ({
   pid: child.pid!,
   residentMiB: () => residentMiB(child),
   async stop() {

@@ -9,7 +9,9 @@ import { lightchain } from './rows/lightchain.js';
 import { list } from './rows/list.js';
 import { log } from './rows/log.js';
 import { memory } from './rows/memory.js';
+import { networks } from './rows/networks.js';
 import { noCluster } from './rows/no-cluster.js';
+import { plugins } from './rows/plugins.js';
 import type { Bench, Row, Scale } from './rows/row.js';
 import { start } from './rows/start.js';
 import { HEADER, lineText } from './table.js';
@@ -24,6 +26,8 @@ const ROWS: Readonly<Record<string, Row>> = {
   start,
   embedded,
   lightchain,
+  networks,
+  plugins,
   image,
 };
 

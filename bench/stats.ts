@@ -26,12 +26,12 @@ export const ratiosOf = (figures: readonly number[], base: readonly number[]): n
  * before them, in which programs connect and compile, does not count. Answers the figures by contender, in the order of
  * the rounds.
  */
-export async function alternate<Name extends string>(
-  contenders: Readonly<Record<Name, () => Promise<number>>>,
+export async function alternate<Name extends string, Figure = number>(
+  contenders: Readonly<Record<Name, () => Promise<Figure>>>,
   rounds: number,
-): Promise<Record<Name, number[]>> {
+): Promise<Record<Name, Figure[]>> {
   const names = Object.keys(contenders) as Name[];
-  const figures = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
+  const figures = Object.fromEntries(names.map((name) => [name, [] as Figure[]])) as Record<Name, Figure[]>;
   for (let round = -1; round < rounds; round++)
     for (let turn = 0; turn < names.length; turn++) {
       const name = names[(round + 1 + turn) % names.length]!;

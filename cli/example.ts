@@ -1,5 +1,7 @@
 /** `xi-k8s example`: the small programs of the example pods. */
+import closeWithGrace from 'close-with-grace';
 import { EXAMPLES, runExample } from '../examples/programs/programs.js';
+import type { Running } from '../examples/programs/programs.js';
 import { UsageError } from './usage.js';
 
 const USAGE = `Usage: xi-k8s example NAME
@@ -21,9 +23,14 @@ export async function example(args: readonly string[]): Promise<void> {
       name === '' ? 'example takes the name of one' : `there is no example ${args.join(' ')}`,
       USAGE,
     );
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => process.exit(0));
+  let running: Running | void;
+  closeWithGrace({ delay: 15_000, logger: false }, async ({ err }) => {
+    if (err !== undefined) process.stderr.write(`xi-k8s example ${name}: ${err.stack ?? err.message}\n`);
+    await running?.close();
+  });
   try {
-    await runExample(name, process.env, (line) => process.stdout.write(`${line}\n`));
+    running = await runExample(name, process.env, (line) => process.stdout.write(`${line}\n`));
+    await running?.closed;
   } catch (error) {
     process.stderr.write(`xi-k8s example ${name}: ${(error as Error).message}\n`);
     process.exit(1);

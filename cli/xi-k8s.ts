@@ -26,6 +26,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     inPods: true,
     run: async (args) => (await import('./lightpeer.js')).lightpeer(args),
   },
+  'plugin-host': {
+    summary: 'run the host that plugins register with and call each other by (plugin-host --help)',
+    inPods: true,
+    run: async (args) => (await import('./plugin-host.js')).pluginHost(args),
+  },
   devcluster: {
     summary: 'run the embedded cluster alone (devcluster --help)',
     inPods: false,

@@ -2,7 +2,12 @@
  * The Connect protocol (https://connectrpc.com/docs/protocol) on Node's own HTTP: unary calls and server streams, JSON and
  * binary, over HTTP/1.1 and h2c. What the plugin host and the plugin SDK share.
  */
-import type { DescMethodServerStreaming, DescMethodUnary, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type {
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  MessageInitShape,
+  MessageShape,
+} from '@bufbuild/protobuf';
 
 /** The protocol's codes. */
 export type Code =

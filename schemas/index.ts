@@ -2,6 +2,7 @@
 import * as cluster from './cluster.js';
 import * as deployments from './deployments.js';
 import * as networks from './networks.js';
+import * as plugins from './plugins.js';
 import * as pods from './pods.js';
 import type { Contract } from './define.js';
 
@@ -28,6 +29,14 @@ export const contracts = {
   persist_to_network: networks.persist_to_network,
   watch_network_state: networks.watch_network_state,
   add_lightpeer: networks.add_lightpeer,
+  list_plugins: plugins.list_plugins,
+  get_plugin: plugins.get_plugin,
+  list_plugin_services: plugins.list_plugin_services,
+  call_plugin_service: plugins.call_plugin_service,
+  watch_plugins: plugins.watch_plugins,
+  get_plugin_graph: plugins.get_plugin_graph,
+  deploy_plugins: plugins.deploy_plugins,
+  remove_plugin: plugins.remove_plugin,
   list_namespaces: cluster.list_namespaces,
   server_info: cluster.server_info,
 };

@@ -8,10 +8,12 @@ import { format, resolveConfig } from 'prettier';
 import { contractList } from '../schemas/index.js';
 import { describeSettings } from '../server/config.js';
 import { controllerRights } from '../server/networks/rights.js';
+import { discoveryRights } from '../server/plugin-host/discovery/rights.js';
+import { describeHostSettings } from '../server/plugin-host/options.js';
 import { clientTypes } from './generators/client-types.js';
 import { functionsPage } from './generators/functions-page.js';
 import { protoCode } from './generators/proto.js';
-import { rolesYaml } from './generators/roles.js';
+import { pluginHostRolesYaml, rolesYaml } from './generators/roles.js';
 import { withSettings } from './generators/settings.js';
 
 interface Generated {
@@ -29,6 +31,14 @@ const FILES: readonly Generated[] = [
   { path: 'docs/functions.md', render: () => functionsPage(contractList) },
   { path: 'k8s-yamls/base/role.gen.yaml', render: () => rolesYaml(contractList, controllerRights) },
   { path: 'README.md', render: async (page) => markdown(withSettings(page, describeSettings())) },
+  {
+    path: 'k8s-yamls/components/plugin-host/role.gen.yaml',
+    render: () => pluginHostRolesYaml(discoveryRights),
+  },
+  {
+    path: 'docs/plugins.md',
+    render: async (page) => markdown(withSettings(page, describeHostSettings())),
+  },
   ...(await protoCode()).map(({ path, text }) => ({ path: `proto/${path}`, render: () => text })),
 ];
 

@@ -20,6 +20,9 @@ const PAGES = [
   'examples/curl/README.md',
   'examples/aplite/README.md',
   'client/README.md',
+  'docs/plugins.md',
+  'plugin-sdk/README.md',
+  'k8s-yamls/charts/url-shortener/README.md',
   'test/cluster/README.md',
 ];
 const BLOCK = /^```sh run(?: needs=(\S+))?\n([\s\S]*?)^```$/gm;

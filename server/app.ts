@@ -15,10 +15,10 @@ import { parseJson as explainJson } from './http/aplite/json.js';
 import { registerFunctions } from './http/functions.js';
 import { callOptions } from './http/caller.js';
 import { notFound } from './http/not-found.js';
-import { checkOrigin } from './http/origin.js';
 import { registerPages } from './http/pages.js';
 import { createLibrary } from './library/library.js';
-import type { Networks, Reflect } from './ports.js';
+import { foreign } from './origin.js';
+import type { Networks, Plugins, Reflect } from './ports.js';
 import type { ClusterProbe } from './probe.js';
 
 export interface AppDeps {
@@ -27,6 +27,7 @@ export interface AppDeps {
   readonly version: string;
   readonly probe: ClusterProbe;
   readonly networks: Networks;
+  readonly plugins: Plugins;
   /** The namespace of calls that name none. */
   readonly defaultNamespace: string;
   /** Fires when the server begins to stop: streams end. */
@@ -155,6 +156,7 @@ export function buildApp(config: Config, deps: AppDeps): FastifyInstance {
       defaultNamespace: deps.defaultNamespace,
       functionCount: contractList.length,
       networks: deps.networks,
+      plugins: deps.plugins,
     },
     log,
     defaultTimeoutSeconds: config.XI_TIMEOUT_SECONDS,
@@ -181,7 +183,8 @@ export function buildApp(config: Config, deps: AppDeps): FastifyInstance {
   const allowedHosts = new Set(config.XI_ALLOWED_HOSTS.map((host) => host.toLowerCase()));
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
-    checkOrigin(request.headers, allowedHosts);
+    const why = foreign(request.headers, allowedHosts, 'XI_ALLOWED_HOSTS');
+    if (why !== undefined) throw new AppError('forbidden_origin', why);
     done();
   });
 

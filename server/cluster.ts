@@ -9,7 +9,7 @@ import {
 } from '../kube/index.js';
 import type { Connection, ProxySettings } from '../kube/index.js';
 import type { PodProgram } from '../devcluster/devcluster.js';
-import { ConfigError } from './config.js';
+import { ConfigError } from './settings.js';
 import type { Config } from './config.js';
 import { explainListen } from './listen-errors.js';
 import type { Log } from './ports.js';

@@ -1,9 +1,9 @@
 /** The environment, checked: the one place that says which settings there are. */
 import { isIP, isIPv4 } from 'node:net';
 import { z } from 'zod';
-import { placeOf } from '../place/place.js';
 import type { Place } from '../place/place.js';
-import { nearest } from './library/nearest.js';
+import { POD, describe, placeFor, readSettings } from './settings.js';
+import type { Environment, SettingDescription, Values } from './settings.js';
 
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
@@ -158,6 +158,32 @@ const SETTINGS = {
     .optional()
     .describe('Image of the sidecar that `add_lightpeer` adds when the caller names none.')
     .meta({ allowed: 'an image' }),
+  XI_PLUGIN_HOST: z
+    .enum(['on', 'off'])
+    .default('off')
+    .describe('Whether the operator hosts plugins of other pods; see docs/plugins.md.')
+    .meta({ allowed: 'on or off' }),
+  XI_PLUGIN_PORT: port
+    .default(8444)
+    .describe('Port of that host, on all addresses in a cluster, else on loopback; 0 takes a free one.')
+    .meta({ allowed: 'a whole number from 0 to 65535' }),
+  XI_PLUGIN_URL: z
+    .url({ protocol: /^http$/ })
+    .optional()
+    .describe('The URL that plugins reach that host at. In a cluster that of its Service.')
+    .meta({ allowed: 'an http URL' }),
+  XI_PLUGIN_NAMESPACES: list
+    .refine((names) => names.every((name) => NAMESPACE.test(name)))
+    .default([])
+    .describe('Namespaces whose plugins it takes, by commas; all when empty.')
+    .meta({ allowed: 'names of namespaces, by commas' }),
+  XI_PLUGIN_AUDIENCE: z
+    .string()
+    .min(1)
+    .max(253)
+    .optional()
+    .describe('The audience of the tokens that plugins prove themselves with; `xi-k8s-plugin-host`.')
+    .meta({ allowed: 'a text' }),
   XI_LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
@@ -167,6 +193,7 @@ const SETTINGS = {
 
 /** Variables that the platform sets; read, not ours to document. */
 const PLATFORM = {
+  ...POD,
   KUBERNETES_SERVICE_HOST: z.string().optional(),
   KUBERNETES_SERVICE_PORT: z.string().optional(),
   KUBECONFIG: z.string().optional(),
@@ -177,49 +204,17 @@ const PLATFORM = {
   https_proxy: z.string().optional(),
   NO_PROXY: z.string().optional(),
   no_proxy: z.string().optional(),
-  // What the embedded cluster's kubelet tells its pods; place/place.ts reads them.
-  XI_POD_ROOT: z.string().optional(),
-  XI_POD_IP: z.string().optional(),
-  XI_POD_API: z.string().optional(),
-  XI_POD_PARENT_FD: z.string().optional(),
 };
 
-const Environment = z.object({ ...SETTINGS, ...PLATFORM });
-export interface Config extends Readonly<z.output<typeof Environment>> {
+export interface Config extends Values<typeof SETTINGS & typeof PLATFORM> {
   /** Addresses above are as the place wants them already. */
   readonly place: Place;
 }
 
-/** A setting that is not allowed; the message names each variable, its value, and what is allowed. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
-
-/** What is allowed for a variable, in words. */
-const allowed = (name: string): string =>
-  String((SETTINGS as Record<string, z.ZodType>)[name]?.meta()?.['allowed'] ?? 'another value');
-
-/**
- * Checks an environment. Empty variables count as absent. An unknown `XI_…` variable is a mistake, most likely of typing.
- * @throws ConfigError
- */
-export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const given = Object.fromEntries(
-    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
-  );
-  const faults = Object.keys(given)
-    .filter((name) => name.startsWith('XI_') && !(name in SETTINGS || name in PLATFORM))
-    .map((name) => {
-      const near = nearest(name, Object.keys(SETTINGS));
-      return `${name} is not a setting; ${near === undefined ? `there are ${Object.keys(SETTINGS).join(', ')}.` : `did you mean ${near}?`}`;
-    });
-  const parsed = Environment.safeParse(given);
-  if (!parsed.success)
-    for (const name of new Set(parsed.error.issues.map(({ path }) => String(path[0]))))
-      faults.push(`${name} is ${JSON.stringify(given[name])}; allowed is ${allowed(name)}.`);
-  if (!parsed.success || faults.length > 0) throw new ConfigError(faults.join('\n'));
+/** Checks the operator's environment. @throws ConfigError */
+export function readConfig(environment: Environment): Config {
+  const { XI_HOST, XI_OPS_HOST, XI_APLITE_CALLBACK, ...rest } = readSettings(SETTINGS, PLATFORM, environment);
   const place = placeFor(environment);
-  const { XI_HOST, XI_OPS_HOST, XI_APLITE_CALLBACK, ...rest } = parsed.data;
   return Object.freeze({
     ...rest,
     XI_HOST: place.host(XI_HOST),
@@ -229,31 +224,5 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   });
 }
 
-function placeFor(environment: Readonly<Record<string, string | undefined>>): Place {
-  try {
-    return placeOf(environment);
-  } catch (error) {
-    throw new ConfigError((error as Error).message);
-  }
-}
-
-export interface SettingDescription {
-  name: string;
-  description: string;
-  allowed: string;
-  /** The default as one would write it; undefined where the server decides. */
-  default: string | undefined;
-}
-
 /** Every setting, for the README. */
-export const describeSettings = (): SettingDescription[] =>
-  Object.entries<z.ZodType>(SETTINGS).map(([name, schema]) => {
-    const value: unknown = schema.safeParse(undefined).data;
-    return {
-      name,
-      description: schema.description ?? '',
-      allowed: allowed(name),
-      // Lists and maps are empty by default.
-      default: value === undefined ? undefined : typeof value === 'object' ? '' : String(value),
-    };
-  });
+export const describeSettings = (): SettingDescription[] => describe(SETTINGS);

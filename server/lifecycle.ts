@@ -21,6 +21,9 @@ import { createNetworks, startController } from './networks/networks.js';
 import { straight } from './peers/clients.js';
 import { forwarded } from './peers/forwarded.js';
 import { createPeers } from './peers/peers.js';
+import { createPlugins } from './plugins/hosts.js';
+import { startOwnHost } from './plugins/own-host.js';
+import type { OwnHostOptions, RunningOwnHost } from './plugins/own-host.js';
 import { createProbe } from './probe.js';
 
 export interface Running {
@@ -46,19 +49,19 @@ export interface StartOptions {
 /** How long connections may take to close after the last call ended, in milliseconds. */
 const CLOSING_MS = 1_000;
 
+type Address = Readonly<{ host: string; port: number }>;
+
+/** Listens, and answers the URL. @param settings the variables that say where. @throws ConfigError when that cannot be had */
 async function listen(
-  app: FastifyInstance,
-  host: string,
-  port: number,
+  start: (address: Address) => Promise<number>,
+  { host, port }: Address,
   settings: { host: string; port: string },
 ): Promise<string> {
   try {
-    await app.listen({ host, port });
+    return `http://${host.includes(':') ? `[${host}]` : host}:${await start({ host, port })}`;
   } catch (error) {
     throw explainListen(error, host, port, settings);
   }
-  const { port: actual } = app.server.address() as AddressInfo;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${actual}`;
 }
 
 /** Starts cluster access, the functions' listener and the health listener. What was started is stopped when a later step fails. */
@@ -78,13 +81,17 @@ export async function start({ config, log, version, environment, program }: Star
     const probe = createProbe(kube);
     const inPod = config.KUBERNETES_SERVICE_HOST !== undefined;
     const metrics = createMetrics();
-    const health = createHealth(probe, metrics);
-    undo.push(() => health.app.close());
+    const health = createHealth(async () => {
+      const { fault } = await probe();
+      return fault && `the API server does not answer: ${fault}`;
+    }, metrics);
+    undo.push(() => health.close());
     const opsHost = config.XI_OPS_HOST ?? config.place.host(inPod ? '0.0.0.0' : '127.0.0.1');
-    const opsUrl = await listen(health.app, opsHost, config.XI_OPS_PORT, {
-      host: 'XI_OPS_HOST',
-      port: 'XI_OPS_PORT',
-    });
+    const opsUrl = await listen(
+      health.listen,
+      { host: opsHost, port: config.XI_OPS_PORT },
+      { host: 'XI_OPS_HOST', port: 'XI_OPS_PORT' },
+    );
 
     // Pods' addresses lead somewhere inside the cluster, and on the machine of the embedded one.
     const peers = createPeers(
@@ -117,8 +124,16 @@ export async function start({ config, log, version, environment, program }: Star
       undo.push(() => controller.stop());
     }
 
+    const ownNamespace = networkOptions.ownNamespace;
+    const pluginHost =
+      config.XI_PLUGIN_HOST === 'on'
+        ? await startPluginHost(config, { kube, log, metrics, version, inPod, ownNamespace })
+        : undefined;
+    if (pluginHost !== undefined) undo.push(() => pluginHost.stop());
+
     const app = buildApp(config, {
       networks: createNetworks(networkOptions),
+      plugins: createPlugins({ kube, own: pluginHost?.own, hostImage: networkOptions.peerImage, version }),
       kube,
       log,
       version,
@@ -129,7 +144,14 @@ export async function start({ config, log, version, environment, program }: Star
       halting: halting.signal,
     });
     undo.push(() => closeWithin(app, config.XI_SHUTDOWN_SECONDS * 1000, halting));
-    const url = await listen(app, config.XI_HOST, config.XI_PORT, { host: 'XI_HOST', port: 'XI_PORT' });
+    const url = await listen(
+      async (address) => {
+        await app.listen(address);
+        return (app.server.address() as AddressInfo).port;
+      },
+      { host: config.XI_HOST, port: config.XI_PORT },
+      { host: 'XI_HOST', port: 'XI_PORT' },
+    );
 
     return {
       url,
@@ -144,6 +166,31 @@ export async function start({ config, log, version, environment, program }: Star
   } catch (error) {
     await unwind();
     throw error;
+  }
+}
+
+/** The operator's plugin host. @throws ConfigError when its port cannot be had */
+async function startPluginHost(
+  config: Config,
+  given: Pick<OwnHostOptions, 'kube' | 'log' | 'metrics' | 'version'> & {
+    inPod: boolean;
+    ownNamespace: string;
+  },
+): Promise<RunningOwnHost> {
+  const { inPod, ownNamespace, ...options } = given;
+  const host = config.place.host(inPod ? '0.0.0.0' : '127.0.0.1');
+  const port = config.XI_PLUGIN_PORT;
+  try {
+    return await startOwnHost({
+      ...options,
+      reflect: reflectOf(options.kube),
+      address: { host, port },
+      url: config.XI_PLUGIN_URL ?? (inPod ? `http://xi-k8s-plugins.${ownNamespace}:${port}` : undefined),
+      namespaces: config.XI_PLUGIN_NAMESPACES,
+      audience: config.XI_PLUGIN_AUDIENCE,
+    });
+  } catch (error) {
+    throw explainListen(error, host, port, { port: 'XI_PLUGIN_PORT' });
   }
 }
 

@@ -1,5 +1,5 @@
 /** A listener that cannot have its address, in words that help. */
-import { ConfigError } from './config.js';
+import { ConfigError } from './settings.js';
 
 const WHY: Readonly<Record<string, string>> = {
   EADDRINUSE: 'is in use by another program',

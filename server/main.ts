@@ -3,9 +3,10 @@ import closeWithGrace from 'close-with-grace';
 import pino from 'pino';
 import type { PodProgram } from '../devcluster/devcluster.js';
 import { KubeError } from '../kube/index.js';
-import { ConfigError, readConfig } from './config.js';
+import { readConfig } from './config.js';
 import { start } from './lifecycle.js';
 import type { Running } from './lifecycle.js';
+import { ConfigError } from './settings.js';
 
 /** Standard error, many lines in one go and the last of them soon: a write for each would cost more than its line. */
 const LOG = { dest: 2, sync: false, minLength: 16_000, periodicFlush: 100 } as const;

@@ -6,12 +6,14 @@ import type { Reflector, ReflectorOptions } from '../kube/reflector.js';
 import type { NetworkRef } from './networks/network-key.js';
 import type { PeerPod } from './networks/peer-pod.js';
 import type { Plan } from './networks/plan.js';
+import type { HostStatus } from './plugin-host/status.js';
 
 export type {
   ConfigMap,
   Container,
   DaemonSet,
   Deployment,
+  EndpointSlice,
   KubeEvent,
   KubeList,
   KubeObject,
@@ -21,16 +23,19 @@ export type {
   Probe,
   ReplicaSet,
   Resource,
+  Service,
   StatefulSet,
 } from '../kube/objects.js';
 export {
   CONFIG_MAPS,
   DAEMON_SETS,
   DEPLOYMENTS,
+  ENDPOINT_SLICES,
   EVENTS,
   NAMESPACES,
   PODS,
   REPLICA_SETS,
+  SERVICES,
   STATEFUL_SETS,
 } from '../kube/objects.js';
 export type { ClusterInfo, Kube, LogQuery, Patch } from '../kube/kube.js';
@@ -41,6 +46,7 @@ export type { WorkQueue } from '../kube/queue.js';
 export { startElection } from '../kube/leases.js';
 export type { NetworkRef } from './networks/network-key.js';
 export type { Plan } from './networks/plan.js';
+export type { CallCount, HostStatus, StatusPlugin } from './plugin-host/status.js';
 export type { Leadership } from '../kube/leases.js';
 
 /** Where log lines go; pino's shape. */
@@ -172,6 +178,52 @@ export interface Networks {
   ): Promise<Plan>;
 }
 
+/** Bounds a call to a host. */
+export interface HostIo {
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds; 30 000 when absent. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** A method of a service; without a provider the host picks one. */
+export interface PluginRequest {
+  readonly type: string;
+  readonly method: string;
+  readonly provider?: string | undefined;
+  /** JSON. */
+  readonly body: string;
+}
+
+/** What a plugin, or the router in its place, answered. */
+export interface PluginReply {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: Uint8Array;
+}
+
+/** A host of plugins. Each method throws AppError, or what the Kube port throws, and nothing else. */
+export interface PluginHost {
+  /** `the operator's host`, `the host of pod default/shop`: for sentences. */
+  readonly what: string;
+  status(io?: HostIo): Promise<HostStatus>;
+  /** Its status, at first and whenever it may have changed, until the signal fires: it then throws the signal's reason. */
+  changes(signal: AbortSignal): AsyncGenerator<HostStatus, never, undefined>;
+  /** Calls through the host's router, as the operator. A status of 400 or more is an answer too. */
+  call(request: PluginRequest, io?: HostIo): Promise<PluginReply>;
+  /** Takes a managed plugin out; resolves when its calls have ended and it was told to stop. Absent where that cannot be asked for. */
+  remove?(runtimeId: string, io?: HostIo): Promise<void>;
+}
+
+/** What functions know of plugins' hosts. */
+export interface Plugins {
+  /** The operator's; undefined where it runs none. */
+  readonly own: PluginHost | undefined;
+  /** The image of a host's container, when the configuration names one. */
+  readonly hostImage: string | undefined;
+  /** The one that listens on the loopback of a pod, reached by port-forward. */
+  inPod(at: { readonly namespace: string; readonly name: string }): PluginHost;
+}
+
 /** What every implementation gets. */
 export interface Deps {
   readonly kube: Kube;
@@ -186,4 +238,5 @@ export interface Deps {
   /** How many functions the library has. */
   readonly functionCount: number;
   readonly networks: Networks;
+  readonly plugins: Plugins;
 }

@@ -398,6 +398,219 @@ export interface Persisted {
   size_bytes: number;
 }
 
+/** A plugin, as its host knows it. */
+export interface Plugin {
+  /** Its id at this host, given by the host. */
+  runtime_id: string;
+  /** What it calls itself. */
+  self_id: string;
+  /** Its own version. */
+  self_version: string;
+  /** `unmanaged`: it came by itself. `managed`: the host was configured to see to it. `discovered`: the host found it in the cluster. */
+  origin: 'unmanaged' | 'managed' | 'discovered';
+  /** How it says that it is. */
+  health: 'healthy' | 'degraded' | 'unhealthy';
+  /** Why it is so, in its own words. */
+  reason?: string;
+  /** Types of services that it misses, by its own account. */
+  unavailable_dependencies: string[];
+  /** Whether calls are routed to it now. */
+  routable: boolean;
+  /** Why not. */
+  unroutable_because?: string;
+  /** What it provides. */
+  services: PluginService[];
+  /** What it needs, as it declared or asked for. */
+  requires: PluginNeed[];
+  /** When it came. RFC 3339. */
+  since: string;
+}
+
+export interface PluginAnswer {
+  /** The type of the service called. */
+  type: string;
+  /** The method called. */
+  method: string;
+  /** The plugin that answered, where it is known: the one asked for, or the only one. */
+  provider?: string;
+  /** The HTTP status of its answer. Absent in a dry run. */
+  status?: number;
+  /** Its answer, when that is JSON. */
+  response?: unknown;
+  /** Its answer, when that is other UTF-8 text. */
+  response_text?: string;
+  /** Its answer, when that is no text. */
+  response_base64?: string;
+  /** How long the answer took, in milliseconds. */
+  duration_ms: number;
+}
+
+export interface PluginContainer {
+  /** The plugin's id, and the name of its container; in a Deployment of its own that one's too. */
+  name: string;
+  /** Its image. */
+  image: string;
+  /** The port that it listens on; it gets it as `PORT`. */
+  port: number;
+  /** The program and its first arguments, instead of the image's entrypoint. */
+  command?: string[];
+  /** The arguments, instead of the image's. */
+  args?: string[];
+  /** The environment beside HOST_URL, PORT and HOSTNAME; these may be named too. */
+  env?: EnvVar[];
+  /** Resource → quantity: `{ "cpu": "500m", "memory": "200Mi" }`. */
+  requests?: Record<string, string>;
+  /** Resource → quantity: `{ "cpu": "500m", "memory": "200Mi" }`. */
+  limits?: Record<string, string>;
+  /** A health check; exactly one of `http_get`, `tcp_port`, `grpc_port`, `command`. */
+  readiness_probe?: Probe;
+}
+
+export interface PluginDeployment {
+  /** The Deployment's name. */
+  name: string;
+  /** Its namespace. */
+  namespace: string;
+  /** The plugins whose containers are in its pods. */
+  plugins: string[];
+  /** The images of its containers, in order. */
+  images: string[];
+  /** How many pods are asked for. */
+  replicas: number;
+  /** How many of them are ready. */
+  ready: number;
+  /** The Service by which the host finds its pods, when it has one. */
+  service?: string;
+}
+
+export interface PluginEvent {
+  /** `plugin`: one that is there, came or changed, as it is now. `gone`: it is no longer there. `live`: all that were there at first have been sent. */
+  event: 'plugin' | 'gone' | 'live';
+  /** Which plugin; absent with `live`. */
+  runtime_id?: string;
+  /** A plugin, as its host knows it. */
+  plugin?: Plugin;
+}
+
+/** Who provides what, who needs it, and who calls whom. */
+export interface PluginGraph {
+  /** The plugins, by runtime id. */
+  nodes: PluginGraphNode[];
+  /** Who needs or calls whom. */
+  edges: PluginGraphEdge[];
+  /** Runtime ids such that each comes after those that it needs; cycles at the end. */
+  start_order: string[];
+  /** Runtime ids of plugins that need one another in a circle. */
+  cycles: Array<string[]>;
+  /** The same as a flow chart in the language of Mermaid. */
+  mermaid: string;
+}
+
+export interface PluginGraphEdge {
+  /** The runtime id of the plugin that needs or calls. */
+  from: string;
+  /** The runtime id of the plugin that provides. */
+  to: string;
+  /** The type of the service between them. */
+  type: string;
+  /** Whether the first says that it needs the service. */
+  required: boolean;
+  /** Calls that the host routed since it started. */
+  calls: number;
+  /** Those of them that were answered by a status of 400 or more. */
+  failures: number;
+  /** Methods that were called. */
+  methods: string[];
+}
+
+export interface PluginGraphNode {
+  /** Its runtime id. */
+  runtime_id: string;
+  /** What it calls itself. */
+  self_id: string;
+  /** How it says that it is. */
+  health: 'healthy' | 'degraded' | 'unhealthy';
+  /** Whether calls are routed to it now. */
+  routable: boolean;
+  /** Types of the services that it provides. */
+  provides: string[];
+  /** Types of services that it needs and that nobody provides. */
+  missing: string[];
+  /** Runtime ids of the plugins that lose a service they need when it goes, directly or not. */
+  affects: string[];
+}
+
+export interface PluginList {
+  /** The plugins, by runtime id. */
+  items: Plugin[];
+  /** Set while there are more: pass it as `continue` for the next page. */
+  continue?: string;
+}
+
+/** A service that a plugin needs. */
+export interface PluginNeed {
+  /** The type of service. */
+  type: string;
+  /** The least version; empty for any. */
+  min_version: string;
+  /** Runtime ids of the plugins that provide it, in whatever version; none: it is missing. */
+  providers: string[];
+}
+
+export interface PluginProgress {
+  /** How far it is, in words. */
+  message: string;
+  /** Deployments that are rolled out. */
+  done: number;
+  /** Deployments in all. */
+  total: number;
+}
+
+export interface PluginRemoval {
+  /** The object's name. */
+  name: string;
+  /** The object's namespace. */
+  namespace?: string;
+  /** The object's identity. */
+  uid?: string;
+  /** False while it still goes: finalizers, or its grace period. */
+  gone: boolean;
+  /** Whether a Deployment or a plugin of the host went. */
+  what: 'deployment' | 'plugin';
+}
+
+/** A service of a plugin. */
+export interface PluginService {
+  /** What it is: plugins ask for services by it. */
+  type: string;
+  /** Its version, by semver. */
+  version: string;
+  /** The runtime id of the plugin that provides it, which the host's routes name. */
+  provider: string;
+  /** Its path at the host; a method's name goes behind it. */
+  path: string;
+  /** Where calls go: the addresses of its pods, or of its container. */
+  targets: string[];
+  /** What the plugin says of it beside. */
+  metadata: Record<string, string>;
+  /** Whether calls are routed to it now. */
+  routable: boolean;
+}
+
+export interface PluginServiceList {
+  /** The services, by type and provider. */
+  items: PluginService[];
+  /** Set while there are more: pass it as `continue` for the next page. */
+  continue?: string;
+}
+
+export interface PluginsDeployed {
+  /** The model. */
+  model: 'pod' | 'separate';
+  /** What was applied. */
+  deployments: PluginDeployment[];
+}
+
 /** A pod and how it is. */
 export interface Pod {
   /** Its name. */
@@ -967,6 +1180,112 @@ export interface AddLightpeerParams {
   containers?: string[];
 }
 
+/** The params of `list_plugins`. */
+export interface ListPluginsParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** A pod with a host of its own, whose plugins are meant; without it the operator's host. */
+  pod?: string;
+  /** Only those that provide this type of service. */
+  type?: string;
+  /** At most so many items in this answer. Default: `500`. */
+  limit?: number;
+  /** The `continue` of the answer before, for the next page. Answers 410 when it is too old: start again. */
+  continue?: string;
+}
+
+/** The params of `get_plugin`. */
+export interface GetPluginParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** A pod with a host of its own, whose plugins are meant; without it the operator's host. */
+  pod?: string;
+  /** The plugin's runtime id, or what it calls itself where only one does. */
+  plugin: string;
+}
+
+/** The params of `list_plugin_services`. */
+export interface ListPluginServicesParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** A pod with a host of its own, whose plugins are meant; without it the operator's host. */
+  pod?: string;
+  /** Only those of this type. */
+  type?: string;
+  /** At most so many items in this answer. Default: `500`. */
+  limit?: number;
+  /** The `continue` of the answer before, for the next page. Answers 410 when it is too old: start again. */
+  continue?: string;
+}
+
+/** The params of `call_plugin_service`. */
+export interface CallPluginServiceParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** A pod with a host of its own, whose plugins are meant; without it the operator's host. */
+  pod?: string;
+  /** The type of the service. */
+  type: string;
+  /** The method's name, as it stands behind the service's path. */
+  method: string;
+  /** The runtime id of the plugin that is to be called; whichever the host picks when absent. */
+  provider?: string;
+  /** The method's request: any JSON; `{}` when absent. */
+  request?: unknown;
+}
+
+/** The params of `watch_plugins`. */
+export interface WatchPluginsParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** A pod with a host of its own, whose plugins are meant; without it the operator's host. */
+  pod?: string;
+  /** Ends after so long; never when absent. */
+  timeout_seconds?: number;
+}
+
+/** The params of `get_plugin_graph`. */
+export interface GetPluginGraphParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** A pod with a host of its own, whose plugins are meant; without it the operator's host. */
+  pod?: string;
+}
+
+/** The params of `deploy_plugins`. */
+export interface DeployPluginsParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** The Deployment's name in the model `pod`, and the label `app` in both. */
+  name: string;
+  /** One pod with a host, or a Deployment for each plugin. Default: `"pod"`. */
+  model?: 'pod' | 'separate';
+  /** The plugins. */
+  plugins: PluginContainer[];
+  /** How many pods of each Deployment. Default: `1`. */
+  replicas?: number;
+  /** The image of the host's container; the operator's own by its configuration when absent. */
+  host_image?: string;
+  /** Answer only when all are rolled out. Default: `true`. */
+  wait?: boolean;
+  /** How long to wait, in seconds, before the call fails with `deadline_exceeded`. Default: `300`. */
+  timeout_seconds?: number;
+}
+
+/** The params of `remove_plugin`. */
+export interface RemovePluginParams {
+  /** The namespace. The server's default namespace when absent. */
+  namespace?: string;
+  /** A Deployment that `deploy_plugins` made. */
+  deployment?: string;
+  /** The plugin's runtime id, or what it calls itself where only one does. */
+  plugin?: string;
+  /** Answer only when it and its pods are gone. Default: `false`. */
+  wait?: boolean;
+  /** How long to wait, in seconds, before the call fails with `deadline_exceeded`. Default: `300`. */
+  timeout_seconds?: number;
+}
+
 /** The params of `list_namespaces`. */
 export interface ListNamespacesParams {
   /** Only objects whose labels match: `app=web,tier!=cache`, `env in (a, b)`, `!canary`. */
@@ -1287,6 +1606,125 @@ export interface Functions {
     result: Sidecar;
   };
   /**
+   * List the plugins of a host.
+   *
+   * Answers the plugins that are registered at the operator's host, or at the host of a pod: how they are, what they
+   * provide and what they need. What the operator itself calls them as is not among them.
+   */
+  list_plugins: {
+    effect: 'read';
+    mode: 'unary';
+    params: ListPluginsParams;
+    item: undefined;
+    result: PluginList;
+  };
+  /**
+   * Show a plugin.
+   *
+   * Answers one plugin of the operator's host, or of the host of a pod, by its runtime id or by what it calls itself.
+   */
+  get_plugin: {
+    effect: 'read';
+    mode: 'unary';
+    params: GetPluginParams;
+    item: undefined;
+    result: Plugin;
+  };
+  /**
+   * List the services that plugins provide.
+   *
+   * Answers every service of every plugin of the operator's host, or of the host of a pod: who provides which type in which
+   * version, where calls go, and whether it is routed.
+   */
+  list_plugin_services: {
+    effect: 'read';
+    mode: 'unary';
+    params: ListPluginServicesParams;
+    item: undefined;
+    result: PluginServiceList;
+  };
+  /**
+   * Call a method of a service of a plugin.
+   *
+   * Sends a request as JSON to a method of a service, through the host's router and by its rules, and answers what the
+   * plugin does. Without `provider` the host picks one of those that provide the type. The call is the operator's own: the router's log
+   * and its numbers name it `xi-k8s`.
+   *
+   * An error of the plugin's is the error of this call. When the connection breaks after the request was sent, the method may have run
+   * all the same: the error then says `outcome: "unknown"`. A dry run only looks whether somebody provides the service.
+   */
+  call_plugin_service: {
+    effect: 'execute';
+    mode: 'unary';
+    params: CallPluginServiceParams;
+    item: undefined;
+    result: PluginAnswer;
+  };
+  /**
+   * Follow the plugins of a host as they come, change and go.
+   *
+   * Streams the plugins of the operator's host, or of the host of a pod: first all that are there, then `live`, then each
+   * that comes, changes or goes. Several changes of one plugin may come as its newest state. It ends when the caller leaves or the time
+   * is over.
+   */
+  watch_plugins: {
+    effect: 'read';
+    mode: 'stream';
+    params: WatchPluginsParams;
+    item: PluginEvent;
+    result: undefined;
+  };
+  /**
+   * Show which plugins need and call one another.
+   *
+   * Answers the plugins of the operator's host, or of the host of a pod, as a graph: who provides what, who needs it, who
+   * called whom how often since the host started, who breaks when one goes, an order to start them in, and circles. `mermaid` is the
+   * same as a picture.
+   */
+  get_plugin_graph: {
+    effect: 'read';
+    mode: 'unary';
+    params: GetPluginGraphParams;
+    item: undefined;
+    result: PluginGraph;
+  };
+  /**
+   * Deploy plugins, in one pod with a host or each by itself.
+   *
+   * Applies Deployments of plugins, by server-side apply: asked again, it changes what differs.
+   *
+   * `model` `pod` makes one Deployment `name`: a host's container and one for each plugin, which reach one another on the pod's
+   * loopback. Each gets HOST_URL, PORT and HOSTNAME, and registers by itself.
+   *
+   * `model` `separate` makes a Deployment and a Service for each plugin, named after it. The operator's host finds them by the Service's
+   * label `xi-k8s.dev/plugin`, gives each pod its identity and routes to those that are ready; such a plugin answers GetPluginInfo and
+   * SetRuntimeIdentity. What an earlier call made and this one does not name stays: `remove_plugin` takes it away.
+   *
+   * All containers get the security context of a restricted namespace: they run as user 1000, write to no file of their image and have no
+   * token of the API server.
+   */
+  deploy_plugins: {
+    effect: 'create';
+    mode: 'progress';
+    params: DeployPluginsParams;
+    item: PluginProgress;
+    result: PluginsDeployed;
+  };
+  /**
+   * Remove a plugin.
+   *
+   * Exactly one of `deployment` and `plugin` is given. `deployment` deletes a Deployment that `deploy_plugins` made, with
+   * its pods and its Service; another one is refused. `plugin` takes a plugin that the operator's host manages out of it: calls under way
+   * end first, and the plugin is told to stop. One that came by itself or was found in the cluster is refused: it goes when its pods do.
+   */
+  remove_plugin: {
+    effect: 'delete';
+    mode: 'progress';
+    params: RemovePluginParams;
+    item: DeletionProgress;
+    result: PluginRemoval;
+  };
+  /**
    * List namespaces.
    *
    * Answers the namespaces of the cluster, page by page.
@@ -1339,6 +1777,14 @@ export const functions: {
   persist_to_network: { effect: 'update', mode: 'unary' },
   watch_network_state: { effect: 'read', mode: 'stream' },
   add_lightpeer: { effect: 'update', mode: 'unary' },
+  list_plugins: { effect: 'read', mode: 'unary' },
+  get_plugin: { effect: 'read', mode: 'unary' },
+  list_plugin_services: { effect: 'read', mode: 'unary' },
+  call_plugin_service: { effect: 'execute', mode: 'unary' },
+  watch_plugins: { effect: 'read', mode: 'stream' },
+  get_plugin_graph: { effect: 'read', mode: 'unary' },
+  deploy_plugins: { effect: 'create', mode: 'progress' },
+  remove_plugin: { effect: 'delete', mode: 'progress' },
   list_namespaces: { effect: 'read', mode: 'unary' },
   server_info: { effect: 'read', mode: 'unary' },
 };

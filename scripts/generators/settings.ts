@@ -1,5 +1,5 @@
 /** The README's table of settings, from the schema that checks them. */
-import type { SettingDescription } from '../../server/config.js';
+import type { SettingDescription } from '../../server/settings.js';
 
 const BEGIN = '<!-- settings -->';
 const END = '<!-- /settings -->';

@@ -1,7 +1,7 @@
 /** The least that the operator must be allowed: the contracts' permissions, and what its standing work needs. */
 import type { Contract, Permission } from '../../schemas/index.js';
 
-type Right = Pick<Permission, 'group' | 'resource' | 'verbs'>;
+export type Right = Pick<Permission, 'group' | 'resource' | 'verbs'>;
 
 /** What work beside the functions needs. */
 export interface StandingRights {
@@ -30,7 +30,7 @@ export interface LeastRules {
 const sorted = (values: Iterable<string>): string[] => [...new Set(values)].sort();
 
 /** Unites permissions, and writes resources of a group that need the same verbs as one rule; sorted. */
-function unite(permissions: readonly Right[]): Rule[] {
+export function unite(permissions: readonly Right[]): Rule[] {
   const verbs = new Map<string, { group: string; resource: string; verbs: string[] }>();
   for (const { group, resource, verbs: more } of permissions) {
     const key = `${group}/${resource}`;

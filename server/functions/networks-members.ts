@@ -101,7 +101,7 @@ async function* until(call: Call, look: () => Promise<Look>): Progress<NetworkPr
 
 const first = (pods: readonly NetworkMember[]): string => {
   const off = pods.find(({ state, reason }) => state !== 'member' && reason !== undefined);
-  return off === undefined ? '' : `; ${off.namespace}/${off.pod}: ${off.reason}`;
+  return off === undefined ? '' : `; ${off.namespace}/${off.pod}: ${off.reason?.replace(/\.$/, '')}`;
 };
 
 const pick = ({ standings }: Plan, wanted: (uid: string) => boolean): NetworkMember[] =>

@@ -83,10 +83,18 @@ export interface Routes {
 
 /** What the prober needs of the registry. */
 export interface Probed {
-  /** Each plugin that is to be looked after, with where its health is asked. */
-  plugins(): Iterable<{ readonly runtimeId: string; readonly baseUrl: string; readonly since: Date }>;
+  /** Each plugin that is to be looked after, with where its health is asked. One that is not routable is asked more often. */
+  plugins(): Iterable<{
+    readonly runtimeId: string;
+    readonly baseUrl: string;
+    readonly since: Date;
+    readonly routable?: boolean;
+  }>;
   /** It answered a probe; `health` when it told how it is. */
-  alive(runtimeId: string, health?: { state: Health; reason: string; unavailableDependencies: readonly string[] }): void;
+  alive(
+    runtimeId: string,
+    health?: { state: Health; reason: string; unavailableDependencies: readonly string[] },
+  ): void;
   /** It did not answer. */
   silent(runtimeId: string, why: string): void;
 }
@@ -97,7 +105,10 @@ export type AllowBaseUrl = (baseUrl: URL) => void;
 /** Numbers of the host; the operator's /metrics and the host's own show them. */
 export interface HostMetrics {
   /** A call was routed. */
-  routed(labels: { caller: string; provider: string; type: string; method: string; status: number }, seconds: number): void;
+  routed(
+    labels: { caller: string; provider: string; type: string; method: string; status: number },
+    seconds: number,
+  ): void;
   registered(count: number): void;
 }
 

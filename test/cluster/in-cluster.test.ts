@@ -79,11 +79,13 @@ async function test(): Promise<void> {
     t.same(found['top'], ['dist', 'node_modules', 'package.json']);
     t.same(found['programs'], [
       'cli',
+      'connect',
       'devcluster',
       'examples',
       'kube',
       'lightpeer',
       'place',
+      'plugin-sdk',
       'proto',
       'schemas',
       'server',

@@ -87,11 +87,14 @@ export interface FakePodOptions extends ScaleOptions {
   nodes: readonly string[];
   /** The image that their one container claims to run. */
   image?: string;
+  /** Addresses that others have taken; none by default. */
+  taken?: number;
 }
 
 /** Makes pods that are Running and Ready, each with an address of its own. Answers their names. Throws KubeError. */
 export const makeFakePods = async (kube: Kube, options: FakePodOptions): Promise<string[]> => {
-  const { concurrency = 32, labels = {}, namespace, nodes, image = 'localhost/fake:1', signal } = options;
+  const { concurrency = 32, labels = {}, namespace, nodes, signal } = options;
+  const { image = 'localhost/fake:1', taken = 0 } = options;
   const all = names(options);
   await forEach(all.length, concurrency, async (index) => {
     const name = all[index] ?? '';
@@ -108,7 +111,7 @@ export const makeFakePods = async (kube: Kube, options: FakePodOptions): Promise
     };
     await kube.create(PODS, namespace, pod, { signal });
     const time = new Date().toISOString();
-    const body = { status: runningStatus(time, address(index), image) };
+    const body = { status: runningStatus(time, address(taken + index), image) };
     await kube.patch(PODS, { namespace, name }, { type: 'merge', body }, { subresource: 'status', signal });
   });
   return all;

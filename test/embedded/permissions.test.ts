@@ -54,6 +54,9 @@ const proxy = http.createServer((request, response) => {
       headers: { ...request.headers, host: `${hostname}:${port}` },
     },
     (answer) => {
+      // An apply that makes the object needs the right to create it too.
+      if (request.method === 'PATCH' && answer.statusCode === 201)
+        asked.add(attribute('POST', request.url ?? '') ?? '');
       response.writeHead(answer.statusCode ?? 500, answer.headers);
       answer.pipe(response);
     },
@@ -183,6 +186,17 @@ const check = async (
 
 t.test('what is asked of the API server is what the contracts declare', async (t) => {
   for (const [name, params] of calls) await check(t, name, params);
+  // No pod that pretends has a host.
+  const at = { pod: await podOf('waited') };
+  for (const name of ['list_plugins', 'list_plugin_services', 'get_plugin_graph', 'watch_plugins'] as const)
+    await check(t, name, at, 502);
+  await check(t, 'get_plugin', { ...at, plugin: 'p' }, 502);
+  await check(t, 'call_plugin_service', { ...at, type: 's', method: 'M' }, 502);
+  const plugins = [{ name: 'plugin', image: 'plugin:1', port: 8081 }];
+  await check(t, 'deploy_plugins', { name: 'p', model: 'separate', plugins, wait: false });
+  await check(t, 'remove_plugin', { deployment: 'plugin', wait: true });
+  await check(t, 'deploy_plugins', { name: 'p', model: 'separate', plugins, wait: true });
+  await check(t, 'remove_plugin', { deployment: 'plugin', wait: false });
   const pod = await podOf('waited');
   await check(t, 'get_pod', { name: pod });
   await check(t, 'pod_logs', { pod });

@@ -9,24 +9,37 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 const CACHE = process.env['TEST_INTEROP_CACHE'] ?? '.cache/interop';
-const GENERATORS = [
-  'google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.8',
-  'google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.5.1',
-];
+/** By the name that a buf.gen.yaml calls them. */
+const GENERATORS: Readonly<Record<string, string>> = {
+  'protoc-gen-go': 'google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.8',
+  'protoc-gen-go-grpc': 'google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.5.1',
+  'protoc-gen-connect-go': 'connectrpc.com/connect/cmd/protoc-gen-connect-go@v1.18.1',
+};
 
 async function digestOf(files: readonly string[]): Promise<string> {
-  const hash = createHash('sha256').update(GENERATORS.join());
+  const hash = createHash('sha256').update(Object.values(GENERATORS).join());
   for (const file of files) hash.update(file).update(await readFile(file));
   return hash.digest('hex').slice(0, 16);
 }
 
+/** The generators that a folder's buf.gen.yaml names. */
+async function generatorsOf(folder: string): Promise<string[]> {
+  const named = await readFile(join(folder, 'buf.gen.yaml'), 'utf8');
+  return [...named.matchAll(/^ *- local: *(\S+)$/gm)].map(([, name = '']) => {
+    const generator = GENERATORS[name];
+    if (generator === undefined)
+      throw new Error(`${folder}/buf.gen.yaml names ${name}, which is not known here`);
+    return generator;
+  });
+}
+
 /**
- * Builds the program of a folder of test/interop from its sources and one of our .proto files, once a version of them.
- * Answers the program's path. Rejects with what Go or buf said.
+ * Builds the program of a folder of test/interop from its sources, the .proto files beside them, and one of ours, once a
+ * version of them. Answers the program's path. Rejects with what Go or buf said.
  */
 export async function buildGo(name: string, proto: string): Promise<string> {
   const sources = join('test/interop', name);
-  const files = (await readdir(sources)).filter((file) => /\.(go|mod|sum|yaml)$/.test(file)).sort();
+  const files = (await readdir(sources)).filter((file) => /\.(go|mod|sum|yaml|proto)$/.test(file)).sort();
   const digest = await digestOf([...files.map((file) => join(sources, file)), join('proto', proto)]);
   const made = resolve(CACHE, `${name}-${digest}`);
   const program = join(made, 'program');
@@ -41,12 +54,16 @@ export async function buildGo(name: string, proto: string): Promise<string> {
     env: { ...process.env, GOBIN: join(work, 'bin'), PATH: `${join(work, 'bin')}:${process.env['PATH']}` },
     maxBuffer: 16 << 20,
   };
-  for (const generator of GENERATORS) await run('go', ['install', generator], options);
+  for (const generator of await generatorsOf(sources)) await run('go', ['install', generator], options);
   const protoFolder = resolve('proto');
   const buf = resolve('node_modules/.bin/buf');
   await run(buf, ['generate', protoFolder, '--path', join(protoFolder, proto)], options);
+  if (files.some((file) => file.endsWith('.proto'))) await run(buf, ['generate', '.'], options);
   await run('go', ['build', '-trimpath', '-o', program.replace(made, work), '.'], options);
-  await rm(made, { recursive: true, force: true });
-  await rename(work, made);
+  await rename(work, made).catch(async (error: unknown) => {
+    // Another test has made it meanwhile, and runs it.
+    if (!existsSync(program)) throw error;
+    await rm(work, { recursive: true });
+  });
   return program;
 }

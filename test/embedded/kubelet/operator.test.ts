@@ -124,7 +124,7 @@ t.test('the operator becomes ready, serves, tells, and goes', async (t) => {
     t.match(await logOf(kube, pod), new RegExp(`listens on ${url}`));
   }
 
-  const container = { name: 'main', image: 'xi-k8s', args: ['example', 'plugin'] };
+  const container = { name: 'main', image: 'xi-k8s', args: ['example', 'clock'] };
   const at = { namespace: NAMESPACE, name: 'plugin' };
   const metadata = { name: at.name };
   await kube.create(PODS, NAMESPACE, {
@@ -136,7 +136,8 @@ t.test('the operator becomes ready, serves, tells, and goes', async (t) => {
   const said = (): Promise<string> => logOf(kube, { metadata }).catch(() => '');
   await eventually(said, (log) => log.includes('localhost:8080'), 'it listens');
   const info = '/connectplugin.v1.PluginIdentity/GetPluginInfo';
-  const ask = `POST ${info} HTTP/1.1\r\nHost: localhost:8080\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
+  const head = 'Host: localhost:8080\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close';
+  const ask = `POST ${info} HTTP/1.1\r\n${head}\r\n\r\n{}`;
   t.match(await through(kube, at, ask), /"selfId":"clock"/, 'a plugin listens on localhost:8080 as well');
   const operatorAt = { namespace: NAMESPACE, name: pods[0]?.metadata?.name ?? '' };
   t.match(await through(kube, operatorAt, ask), /404/, 'where an operator has its own');

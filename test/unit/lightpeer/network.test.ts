@@ -390,3 +390,31 @@ t.test('a peer that was away for long gets the snapshot, and its own blocks are 
   t.strictSame(ids.filter((id) => id === 'mine' || id === 'common').sort(), ['common', 'mine']);
   t.strictSame(await faults(world.nodes, new Set(['mine'])), []);
 });
+
+t.test('blocks that are old go too, but for the newest ones', async (t) => {
+  const world = createWorld(2, 11, { compactAge: 60_000, keepBlocks: 5 });
+  for (const node of world.nodes) void world.start(node);
+  await world.run(300);
+  const [a, b] = world.nodes as [Node, Node];
+  void b.replica!.join(a.address);
+  await world.run(3000);
+  const persist = async (id: string): Promise<void> => {
+    let done = false;
+    void a.replica!.persist(Buffer.from(id), { id, path: id }).then(() => (done = true));
+    await world.until(() => done, 10_000);
+  };
+  for (let i = 0; i < 20; i++) await persist(`b${i}`);
+  await world.run(30_000);
+  t.equal(a.replica!.store().base().height, 0, 'not yet');
+  await world.run(60_000);
+  const { height } = a.replica!.store().head();
+  for (const { replica } of world.nodes)
+    t.equal(replica!.store().base().height, height - 5, 'the last five stay');
+  t.ok(await world.until(() => agreed(world), 10_000));
+  const chain = await chainOf(b);
+  t.strictSame(
+    chain.flatMap(({ block }) => (block.type === 1 ? [block.id] : [])).sort(),
+    Array.from({ length: 20 }, (_, i) => `b${i}`).sort(),
+    'and the newest block of each state',
+  );
+});

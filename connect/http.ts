@@ -1,0 +1,50 @@
+/** What calls have in common with HTTP: requests and answers of both of its versions, read and written the same way. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+
+/** A request of HTTP/1.1, or of HTTP/2 by Node's compatibility API. */
+export type HttpRequest = IncomingMessage | Http2ServerRequest;
+export type HttpResponse = ServerResponse | Http2ServerResponse;
+
+/**
+ * A request header by its lower-case name; several of one name are joined by ", ". HTTP/1.1 servers need Node's
+ * `joinDuplicateHeaders` for the names that Node takes the first of otherwise; `listenBoth` sets it.
+ */
+export function headerOf(request: HttpRequest, name: string): string | undefined {
+  if (request.httpVersionMajor === 2) return joined(request.rawHeaders, name);
+  const value = request.headers[name];
+  return Array.isArray(value) ? value.join(', ') : value;
+}
+
+/** Node's HTTP/2 keeps only the first of some headers; the raw list has all. */
+function joined(raw: readonly string[], name: string): string | undefined {
+  let found: string | undefined;
+  for (let at = 0; at < raw.length; at += 2) {
+    if (raw[at] === name) found = found === undefined ? raw[at + 1] : `${found}, ${raw[at + 1]}`;
+  }
+  return found;
+}
+
+/** Whether the caller can no longer be answered. */
+export function isClosed(response: HttpResponse): boolean {
+  return 'stream' in response ? response.stream.destroyed || response.stream.closed : response.destroyed;
+}
+
+/** Answers with these headers (names and values in turn) and a body, in one write where HTTP/1.1 has it so. */
+export function answer(
+  response: HttpResponse,
+  status: number,
+  headers: string[],
+  body: string | Buffer,
+): void {
+  const plain = response as ServerResponse;
+  // A write to a response whose connection is gone would be an error without a listener.
+  if (plain.headersSent || isClosed(response)) return;
+  plain.writeHead(status, headers);
+  if (typeof body === 'string') plain.end(body);
+  else if (body.length > SMALL) plain.end(body);
+  // Node sends a text together with the headers, and bytes apart from them; latin1 keeps bytes as they are.
+  else plain.end(body.toString('latin1'), 'latin1');
+}
+
+const SMALL = 16 * 1024;

@@ -1,0 +1,170 @@
+/** One port for HTTP/1.1 and for HTTP/2 without TLS (h2c, by prior knowledge). */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import type { Http2Server, ServerHttp2Session } from 'node:http2';
+import { createServer as createHttp2Server } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { answerMalformed, refuseHeaders } from './malformed.js';
+import type { Undecided } from './split.js';
+import { splitConnections } from './split.js';
+
+export interface ListenOptions {
+  /** The address to listen on. */
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  /**
+   * Every request of either version; those of HTTP/2 come by Node's compatibility API, which looks the same save that it
+   * has no status messages and takes no connection-specific headers.
+   */
+  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Milliseconds in which a connection must send its first bytes, and a request its headers. Default 10,000. */
+  readonly headersTimeoutMs?: number | undefined;
+  /** Milliseconds that a connection is kept without a request. Default 75,000. */
+  readonly keepAliveMs?: number | undefined;
+  /** Bytes that a request's headers may have. Default 32 KiB. More is answered with 431. */
+  readonly maxHeaderBytes?: number | undefined;
+  /** How many headers a request may have. Default 128. More is answered with 431. */
+  readonly maxHeaders?: number | undefined;
+  /** Calls that one HTTP/2 connection may have open. Default 1,000. */
+  readonly maxStreams?: number | undefined;
+}
+
+export interface Listener {
+  readonly port: number;
+  /**
+   * Takes no more connections, closes idle ones, and waits for the calls in flight; what is open after `graceMs`
+   * (default 5,000) is cut. Calls that end by themselves only when told must be told by others.
+   */
+  close(graceMs?: number): Promise<void>;
+}
+
+type Bounds = Required<{ [K in keyof ListenOptions]: Exclude<ListenOptions[K], undefined> }>;
+
+/**
+ * Listens for both versions on one port: which one a connection speaks is seen from its first bytes. `Upgrade: h2c` is
+ * ignored, as a server may.
+ * @throws Error as Node's `listen` does, such as EADDRINUSE.
+ */
+export async function listenBoth(options: ListenOptions): Promise<Listener> {
+  const bounds = boundsOf(options);
+  const http1 = http1Server(bounds);
+  const http2 = h2cServer(bounds);
+  const sessions = sessionsOf(http2, bounds.keepAliveMs);
+  const undecided = splitConnections(http1, http2, bounds.headersTimeoutMs);
+  http1.listen(options.port, options.host);
+  await once(http1, 'listening');
+  const { port } = http1.address() as AddressInfo;
+  return { port, close: (graceMs = 5000) => close({ http1, sessions, undecided }, graceMs) };
+}
+
+function boundsOf(options: ListenOptions): Bounds {
+  return {
+    host: options.host,
+    port: options.port,
+    onRequest: options.onRequest,
+    headersTimeoutMs: options.headersTimeoutMs ?? 10_000,
+    keepAliveMs: options.keepAliveMs ?? 75_000,
+    maxHeaderBytes: options.maxHeaderBytes ?? 32 * 1024,
+    maxHeaders: options.maxHeaders ?? 128,
+    maxStreams: options.maxStreams ?? 1000,
+  };
+}
+
+function http1Server({ onRequest, ...bounds }: Bounds): Server {
+  const most = bounds.maxHeaders * 2;
+  const server = createServer(
+    {
+      maxHeaderSize: bounds.maxHeaderBytes,
+      headersTimeout: bounds.headersTimeoutMs,
+      // Bodies may stream for as long as they like; whoever reads one whole bounds it.
+      requestTimeout: 0,
+      keepAliveTimeout: bounds.keepAliveMs,
+      connectionsCheckingInterval: Math.min(1000, bounds.headersTimeoutMs),
+      joinDuplicateHeaders: true,
+      // A caller whose machine is gone is noticed.
+      keepAlive: true,
+      keepAliveInitialDelay: 30_000,
+    },
+    (request, response) => {
+      if (request.rawHeaders.length > most)
+        refuseHeaders(request, response, `more than ${bounds.maxHeaders} headers`);
+      else onRequest(request, response);
+    },
+  );
+  // Node drops what is beyond this without a word; one more than may be is enough to see that.
+  server.maxHeadersCount = bounds.maxHeaders + 1;
+  server.on('clientError', answerMalformed);
+  return server;
+}
+
+function h2cServer({ onRequest, ...bounds }: Bounds): Http2Server {
+  const server = createHttp2Server({
+    settings: { maxConcurrentStreams: bounds.maxStreams, maxHeaderListSize: bounds.maxHeaderBytes },
+    // Beyond this the stream is reset and not answered.
+    maxHeaderListPairs: bounds.maxHeaders * 2,
+  });
+  server.on('request', (request, response) => {
+    const alike = [request as unknown as IncomingMessage, response as unknown as ServerResponse] as const;
+    const tooMuch = excess(request.rawHeaders, bounds);
+    if (tooMuch === undefined) onRequest(...alike);
+    else refuseHeaders(...alike, tooMuch);
+  });
+  // A session's error is its caller's, and ends that session alone.
+  server.on('sessionError', () => undefined);
+  return server;
+}
+
+/** What is too much about headers. Node tells HTTP/2 clients of the size that is taken, and does not hold them to it. */
+function excess(raw: readonly string[], bounds: Omit<Bounds, 'onRequest'>): string | undefined {
+  const count = raw.length / 2 - PSEUDO_HEADERS;
+  if (count > bounds.maxHeaders) return `more than ${bounds.maxHeaders} headers`;
+  let bytes = 0;
+  for (const text of raw) bytes += text.length;
+  return bytes > bounds.maxHeaderBytes ? `more than ${bounds.maxHeaderBytes} bytes of headers` : undefined;
+}
+
+/** `:method`, `:scheme`, `:authority` and `:path`. */
+const PSEUDO_HEADERS = 4;
+
+/** The open sessions. One without a call is closed when nothing came for `idleMs`. */
+function sessionsOf(server: Http2Server, idleMs: number): ReadonlySet<ServerHttp2Session> {
+  const sessions = new Set<ServerHttp2Session>();
+  server.on('session', (session) => {
+    let calls = 0;
+    sessions.add(session);
+    session.once('close', () => sessions.delete(session));
+    session.on('stream', (stream) => {
+      calls++;
+      stream.once('close', () => calls--);
+    });
+    session.setTimeout(idleMs, () => {
+      if (calls === 0) session.close();
+    });
+  });
+  return sessions;
+}
+
+interface Open {
+  readonly http1: Server;
+  readonly sessions: ReadonlySet<ServerHttp2Session>;
+  readonly undecided: Undecided;
+}
+
+async function close({ http1, sessions, undecided }: Open, graceMs: number): Promise<void> {
+  // The connections of HTTP/2 are the same server's: it has closed when they have.
+  const closed = new Promise<void>((resolve) => void http1.close(() => resolve()));
+  undecided.destroy();
+  for (const session of sessions) session.close();
+  // A connection that answers its last call becomes idle after that, and Node would keep it.
+  const idle = setInterval(() => http1.closeIdleConnections(), 20);
+  const end = setTimeout(() => {
+    http1.closeAllConnections();
+    undecided.destroy();
+    for (const session of sessions) session.destroy();
+  }, graceMs);
+  await closed;
+  clearTimeout(end);
+  clearInterval(idle);
+}

@@ -1,0 +1,101 @@
+/** Applying plugins' Deployments, and waiting until they are rolled out. */
+import type { PluginContainer, PluginDeployment, PluginProgress } from '../../schemas/plugins.js';
+import { invalidParams } from '../errors.js';
+import type { Call, Filled, Implementations, Progress } from '../library/implementation.js';
+import type { Contracts } from '../../schemas/index.js';
+import { DEPLOYMENTS, SERVICES } from '../ports.js';
+import type { Deployment, Deps, KubeObject, Resource } from '../ports.js';
+import { HOST_CONTAINER, lonePlugin, pluginErrors, pluginPod, pluginService } from './plugins-template.js';
+import { followRollout } from './rollout.js';
+import { replicasOf } from './views.js';
+
+type Params = Filled<Contracts['deploy_plugins']>;
+
+/** A manager of its own, so that applying anything else does not take plugins away. */
+const MANAGER = 'xi-k8s-plugins';
+
+interface Applied {
+  readonly deployment: Deployment;
+  readonly service: string | undefined;
+}
+
+const apply = <T extends KubeObject>(deps: Deps, call: Call, resource: Resource<T>, body: T): Promise<T> =>
+  deps.kube.patch(
+    resource,
+    { namespace: body.metadata?.namespace, name: body.metadata?.name ?? '' },
+    { type: 'apply', body },
+    { ...call.io(), dryRun: call.dryRun, fieldManager: MANAGER },
+  );
+
+async function applyPod(deps: Deps, call: Call, params: Params): Promise<Applied[]> {
+  const { namespace, name, plugins, replicas } = params;
+  const image = params.host_image ?? deps.plugins.hostImage;
+  if (image === undefined)
+    throw invalidParams('deploy_plugins', [
+      { field: 'host_image', message: 'is required: the operator’s configuration names no image' },
+    ]);
+  const wanted = pluginPod({ namespace, name, app: name, replicas }, plugins, image);
+  return [{ deployment: await apply(deps, call, DEPLOYMENTS, wanted), service: undefined }];
+}
+
+async function applyLone(deps: Deps, call: Call, params: Params, plugin: PluginContainer): Promise<Applied> {
+  const { namespace, name: app, replicas } = params;
+  const place = { namespace, name: plugin.name, app, replicas };
+  const deployment = await apply(deps, call, DEPLOYMENTS, lonePlugin(place, plugin));
+  await apply(deps, call, SERVICES, pluginService(deployment, plugin));
+  return { deployment, service: plugin.name };
+}
+
+function deploymentView({ deployment, service }: Applied): PluginDeployment {
+  const containers = deployment.spec?.template.spec?.containers ?? [];
+  const { desired, ready } = replicasOf(deployment);
+  return {
+    name: deployment.metadata?.name ?? '',
+    namespace: deployment.metadata?.namespace ?? '',
+    plugins: containers
+      .map(({ name }) => name)
+      .filter((name) => service !== undefined || name !== HOST_CONTAINER),
+    images: containers.map(({ image }) => image ?? ''),
+    replicas: desired,
+    ready,
+    ...(service === undefined ? {} : { service }),
+  };
+}
+
+/** Follows the roll-outs one after another: they go on side by side. */
+async function* rolledOut(
+  deps: Deps,
+  call: Call,
+  applied: readonly Applied[],
+): Progress<PluginProgress, Applied[]> {
+  const finished: Applied[] = [];
+  const total = applied.length;
+  for (const one of applied) {
+    const rollout = followRollout(deps, call, one.deployment, true);
+    for (let step = await rollout.next(); ; step = await rollout.next()) {
+      if (step.done === true) {
+        finished.push({ ...one, deployment: step.value });
+        break;
+      }
+      for (const { message } of step.value)
+        yield [{ message: `${one.deployment.metadata?.name}: ${message}`, done: finished.length, total }];
+    }
+  }
+  yield [{ message: `all ${total} are rolled out`, done: total, total }];
+  return finished;
+}
+
+export const deployPlugins: Implementations['deploy_plugins'] = async function* (deps, params, call) {
+  const { model, plugins, wait } = params;
+  const errors = pluginErrors(plugins, model);
+  if (errors.length > 0) throw invalidParams('deploy_plugins', errors);
+  const applied: Applied[] = [];
+  if (model === 'pod') applied.push(...(await applyPod(deps, call, params)));
+  else for (const plugin of plugins) applied.push(await applyLone(deps, call, params, plugin));
+  if (!wait || call.dryRun) {
+    yield [{ message: 'the Deployments are applied', done: 0, total: applied.length }];
+    return { model, deployments: applied.map(deploymentView) };
+  }
+  const finished = yield* rolledOut(deps, call, applied);
+  return { model, deployments: finished.map(deploymentView) };
+};

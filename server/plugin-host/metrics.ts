@@ -1,0 +1,52 @@
+/** Numbers of a plugin host, by caller, provider and method. */
+import type { Metrics } from '../ports.js';
+import type { HostMetrics } from './port.js';
+import type { CallCounts } from './status.js';
+
+/** Bounds of the histogram, in seconds: calls on a loopback take a fraction of a millisecond. */
+const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5, 30];
+/** Callers, providers and methods that are counted apart. Methods are named by callers, who could name any number. */
+const MAX_SERIES = 2_000;
+const OTHERS = '(others)';
+
+export interface RoutedMetrics extends HostMetrics {
+  /** Registers a number that is read when it is asked for. */
+  observe(name: string, help: string, read: () => number): void;
+}
+
+/** @param counts told of each call too. */
+export function createHostMetrics(metrics: Metrics, counts: CallCounts): RoutedMetrics {
+  const calls = metrics.counter(
+    'xi_plugin_calls_total',
+    'Calls that were routed, by how they were answered.',
+  );
+  const times = metrics.histogram(
+    'xi_plugin_call_seconds',
+    'Time of routed calls from their first byte to the last of their answer.',
+    SECONDS,
+  );
+  const series = new Set<string>();
+  let services = 0;
+  metrics.observed('xi_plugin_services', 'Services that are registered.', () => [[services]]);
+
+  /** The method, or one name for all that are too many. */
+  const methodOf = (caller: string, provider: string, method: string): string => {
+    const key = `${caller} ${provider} ${method}`;
+    if (series.has(key)) return method;
+    if (series.size >= MAX_SERIES) return OTHERS;
+    series.add(key);
+    return method;
+  };
+
+  return {
+    routed(labels, seconds) {
+      counts.routed(labels, seconds);
+      const { caller, provider, type, status } = labels;
+      const method = methodOf(caller, provider, labels.method);
+      calls.add({ caller, provider, type, method, status: String(status) });
+      times.observe(seconds, { provider, type });
+    },
+    registered: (count) => void (services = count),
+    observe: (name, help, read) => metrics.observed(name, help, () => [[read()]]),
+  };
+}

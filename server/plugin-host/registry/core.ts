@@ -1,0 +1,68 @@
+/** The registry's state and everything that changes it. Each change is whole when it returns: nothing here waits. */
+import { createEnrolment } from './enrolment.js';
+import type { Enrolment } from './enrolment.js';
+import { createGround } from './ground.js';
+import type { CoreOptions, Ground } from './ground.js';
+import { createLiveness } from './liveness.js';
+import type { Liveness } from './liveness.js';
+import { fromSnapshot, parseSnapshot, toSnapshot } from './snapshot.js';
+import type { RegistrySnapshot } from './snapshot.js';
+
+export type { Admission, Offer } from './enrolment.js';
+export type { CoreOptions, RegistryChange } from './ground.js';
+export type { Report } from './model.js';
+
+export interface Core extends Enrolment, Liveness, Pick<Ground, 'roster' | 'directory'> {
+  /** False when there is no such plugin. */
+  remove(runtimeId: string, why: string): boolean;
+  snapshot(): RegistrySnapshot;
+  /** @throws Error when the data is no snapshot, or there are plugins already */
+  restore(data: unknown): void;
+}
+
+export function createCore(options: CoreOptions): Core {
+  const ground = createGround(options);
+  const { roster, directory, registrations, changed } = ground;
+
+  function remove(runtimeId: string, why: string): boolean {
+    const plugin = roster.get(runtimeId);
+    if (plugin !== undefined) ground.end(plugin, why);
+    return plugin !== undefined;
+  }
+
+  function snapshot(): RegistrySnapshot {
+    const order = new Map<string, string[]>();
+    for (const { type, provider } of directory.services())
+      order.set(type, [...(order.get(type) ?? []), provider]);
+    return {
+      version: 1,
+      // Discovery meets its plugins anew, and knows where they are by then.
+      plugins: [...roster.all()].filter(({ origin }) => origin !== 'discovered').map(toSnapshot),
+      order: [...order],
+      successors: directory.successors(),
+    };
+  }
+
+  function restore(data: unknown): void {
+    const { plugins, order, successors } = parseSnapshot(data);
+    if (roster.size > 0) throw new Error('a registry that has plugins already cannot be restored');
+    for (const kept of plugins) {
+      const plugin = fromSnapshot(kept, options.allowBaseUrl, options.now());
+      roster.add(plugin);
+      for (const service of plugin.services.values()) registrations.set(service.id, service);
+    }
+    for (const [type, providers] of order)
+      for (const provider of providers) {
+        const service = roster.get(provider)?.services.get(type);
+        if (service !== undefined) directory.put(service);
+      }
+    for (const [gone, by] of successors) directory.succeed(gone, by);
+    for (const plugin of roster.all()) changed(plugin, 'added');
+  }
+
+  return {
+    ...{ roster, directory, remove, snapshot, restore },
+    ...createEnrolment(ground),
+    ...createLiveness(ground),
+  };
+}

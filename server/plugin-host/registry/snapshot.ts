@@ -1,0 +1,121 @@
+/** The registry as it is kept: everything but what is only of this run. Tokens are kept as hashes. */
+import { z } from 'zod';
+import type { AllowBaseUrl } from '../port.js';
+import { newService } from './model.js';
+import type { PluginEntry } from './model.js';
+import { newPlugin } from './roster.js';
+
+const Texts = z.record(z.string(), z.string());
+
+const Service = z.object({
+  id: z.string(),
+  type: z.string(),
+  version: z.string(),
+  path: z.string(),
+  metadata: Texts,
+  baseUrl: z.string().optional(),
+});
+
+const Plugin = z.object({
+  runtimeId: z.string(),
+  selfId: z.string(),
+  selfVersion: z.string(),
+  origin: z.enum(['unmanaged', 'managed', 'discovered']),
+  principal: z.string().optional(),
+  tokenHash: z.string().regex(/^[0-9a-f]{64}$/),
+  metadata: Texts,
+  declared: z.array(z.string()).optional(),
+  baseUrls: z.array(z.string()),
+  standby: z.boolean(),
+  health: z.enum(['healthy', 'degraded', 'unhealthy']),
+  reason: z.string(),
+  unavailableDependencies: z.array(z.string()),
+  lost: z.object({ why: z.string(), at: z.number() }).optional(),
+  requires: Texts,
+  since: z.number(),
+  used: z.boolean(),
+  services: z.array(Service),
+});
+
+const Snapshot = z.object({
+  version: z.literal(1),
+  plugins: z.array(Plugin),
+  /** Type → its providers in their order. */
+  order: z.array(z.tuple([z.string(), z.array(z.string())])),
+  successors: z.array(z.tuple([z.string(), z.string()])),
+});
+
+/** What `snapshot` gives and `restore` takes; JSON. */
+export type RegistrySnapshot = z.infer<typeof Snapshot>;
+
+/** @throws Error that says what about the data is wrong */
+export function parseSnapshot(data: unknown): RegistrySnapshot {
+  const parsed = Snapshot.safeParse(data);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new Error(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown'}`);
+}
+
+export const toSnapshot = (plugin: PluginEntry): RegistrySnapshot['plugins'][number] => ({
+  runtimeId: plugin.runtimeId,
+  selfId: plugin.selfId,
+  selfVersion: plugin.selfVersion,
+  origin: plugin.origin,
+  principal: plugin.principal,
+  tokenHash: plugin.tokenHash.toString('hex'),
+  metadata: plugin.metadata,
+  declared: plugin.declared && [...plugin.declared],
+  baseUrls: [...plugin.baseUrls],
+  standby: plugin.standby,
+  health: plugin.said.state,
+  reason: plugin.said.reason,
+  unavailableDependencies: [...plugin.said.unavailableDependencies],
+  lost: plugin.lost,
+  requires: Object.fromEntries(plugin.requires),
+  since: plugin.since,
+  used: plugin.used,
+  services: [...plugin.services.values()].map(({ id, type, version, path, metadata, baseUrl }) => ({
+    id,
+    type,
+    version,
+    path,
+    metadata,
+    baseUrl,
+  })),
+});
+
+/**
+ * The entry again. Its token counts as used now: nobody could use it while the host was away. A managed one stands in until its host
+ * admits the plugin anew.
+ */
+export function fromSnapshot(
+  kept: RegistrySnapshot['plugins'][number],
+  allowBaseUrl: AllowBaseUrl,
+  now: number,
+): PluginEntry {
+  const { runtimeId, tokenHash, services, requires, health, reason, unavailableDependencies, lost } = kept;
+  const plugin: PluginEntry = {
+    ...newPlugin(
+      {
+        selfId: kept.selfId,
+        selfVersion: kept.selfVersion,
+        origin: kept.origin,
+        principal: kept.principal,
+        metadata: kept.metadata,
+        allowBaseUrl,
+        declared: kept.declared,
+        baseUrls: kept.baseUrls,
+        standby: kept.standby,
+      },
+      { runtimeId, tokenHash: Buffer.from(tokenHash, 'hex') },
+      kept.since,
+    ),
+    ...{ health, reason, unavailableDependencies, lost, used: kept.used, lastUsed: now },
+    supersededAt: kept.origin === 'unmanaged' ? undefined : now,
+    said: { state: health, reason, unavailableDependencies },
+    requires: new Map(Object.entries(requires)),
+  };
+  for (const service of services)
+    plugin.services.set(service.type, newService(plugin, { ...service, baseUrl: service.baseUrl }));
+  return plugin;
+}

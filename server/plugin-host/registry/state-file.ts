@@ -1,0 +1,79 @@
+/** The registry's memory across restarts: one JSON file, written some time after a change and always as a whole. */
+import { open, readFile, rename, rm } from 'node:fs/promises';
+import type { HostLog } from '../port.js';
+
+export interface StateFile {
+  /** What was written last; undefined when there is nothing, or nothing that can be read. */
+  read(): Promise<unknown>;
+  /** Has the state written soon. */
+  schedule(): void;
+  /** Writes what is not written yet. */
+  close(): Promise<void>;
+}
+
+export interface StateFileOptions {
+  readonly path: string;
+  readonly log: HostLog;
+  /** The state as it is now, as JSON takes it. */
+  snapshot(): unknown;
+  /** Milliseconds from a change to its writing, 200 by default. */
+  readonly delayMs?: number;
+}
+
+async function writeWhole(path: string, text: string): Promise<void> {
+  const draft = `${path}.new`;
+  // Away first: the mode counts only for a file that is made.
+  await rm(draft, { force: true });
+  const file = await open(draft, 'wx', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(draft, path);
+}
+
+export function createStateFile({ path, log, snapshot, delayMs = 200 }: StateFileOptions): StateFile {
+  let due: NodeJS.Timeout | undefined;
+  let writing = Promise.resolve();
+  let failing = false;
+  let closed = false;
+
+  async function write(): Promise<void> {
+    try {
+      await writeWhole(path, JSON.stringify(snapshot()));
+      failing = false;
+    } catch (error) {
+      if (!failing)
+        log.warn({ path, err: error }, `The plugins cannot be kept in ${path}: ${(error as Error).message}`);
+      failing = true;
+    }
+  }
+
+  function writeNow(): void {
+    clearTimeout(due);
+    due = undefined;
+    writing = writing.then(write);
+  }
+
+  return {
+    async read() {
+      try {
+        return JSON.parse(await readFile(path, 'utf8')) as unknown;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+          log.warn({ path, err: error }, `${path} cannot be read, so every plugin has to shake hands again.`);
+        return undefined;
+      }
+    },
+    schedule() {
+      if (!closed) due ??= setTimeout(writeNow, delayMs);
+    },
+    async close() {
+      closed = true;
+      if (due !== undefined) writeNow();
+      await writing;
+    },
+  };
+}

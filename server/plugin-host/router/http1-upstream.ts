@@ -1,0 +1,348 @@
+/** HTTP/1.1 to a plugin: kept connections, one call at a time on each, bytes written as they are. */
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { AnswerParser, BadAnswer } from './answer-parser.js';
+import type { AnswerEvents } from './answer-parser.js';
+import { connectFailure } from './upstream.js';
+import type { AnswerSink, Exchange, Failure, Outgoing, Upstream } from './upstream.js';
+
+export interface Http1Options {
+  readonly host: string;
+  readonly port: number;
+  /** Milliseconds for a connection to be there. */
+  readonly connectMs: number;
+  /** Milliseconds that a connection may be idle and still be used; less when the plugin says so. */
+  readonly idleMs: number;
+}
+
+/** A plugin that keeps idle connections for so long may have closed one already: the call must not meet that. */
+const MARGIN_MS = 1_000;
+/** Bodies up to so many bytes go out in one piece with the head. */
+const SMALL = 8 * 1024;
+/** Bytes that are read at once, and up to how many are copied out of the buffer. Untouched pages of it cost nothing. */
+const READ = 256 * 1024;
+const COPIED = 16 * 1024;
+/** Buffers that a connection keeps for its next reads. */
+const SPARE = 4;
+const TIMED_OUT = Object.assign(new Error('it did not accept the connection in time'), { code: 'ETIMEDOUT' });
+
+export function createHttp1Upstream(options: Http1Options): Upstream {
+  return new Http1Pool(options);
+}
+
+class Http1Pool implements Upstream {
+  readonly #idle: Connection[] = [];
+  readonly #open = new Set<Connection>();
+  readonly hostHeader: string;
+  #closed = false;
+
+  constructor(readonly options: Http1Options) {
+    const host = options.host.includes(':') ? `[${options.host}]` : options.host;
+    this.hostHeader = `${host}:${options.port}`;
+  }
+
+  get connections(): number {
+    return this.#open.size;
+  }
+
+  send(outgoing: Outgoing, sink: AnswerSink): Exchange {
+    const now = performance.now();
+    for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop()) {
+      if (kept.usable(now)) return kept.take(outgoing, sink);
+      kept.destroy();
+    }
+    const connection = new Connection(this);
+    this.#open.add(connection);
+    return connection.take(outgoing, sink);
+  }
+
+  sweep(now: number): void {
+    while (this.#idle.length > 0 && !this.#idle[0]!.usable(now)) this.#idle.shift()!.destroy();
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const connection of this.#idle.splice(0)) connection.destroy();
+  }
+
+  freed(connection: Connection): void {
+    if (this.#closed) connection.destroy();
+    else this.#idle.push(connection);
+  }
+
+  gone(connection: Connection): void {
+    this.#open.delete(connection);
+    const at = this.#idle.indexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+}
+
+/** A read buffer, and how many still need what is in it. */
+interface Read {
+  readonly buffer: Buffer<ArrayBuffer>;
+  users: number;
+}
+
+class Connection implements AnswerEvents {
+  readonly #pool: Http1Pool;
+  readonly #socket: Socket;
+  readonly #parser: AnswerParser;
+  readonly #connectTimer: NodeJS.Timeout;
+  #buffer = Buffer.allocUnsafeSlow(READ);
+  readonly #spare: Buffer<ArrayBuffer>[] = [];
+  /** What is being read out of a buffer just now. */
+  #read: Read | undefined;
+  #connected = false;
+  #paused = false;
+  #usableUntil = 0;
+  #call: Http1Exchange | undefined;
+  #error: NodeJS.ErrnoException | undefined;
+
+  constructor(pool: Http1Pool) {
+    this.#pool = pool;
+    this.#parser = new AnswerParser(this);
+    const { host, port, connectMs } = pool.options;
+    this.#socket = connect({
+      ...{ host, port, noDelay: true },
+      onread: { buffer: () => this.#buffer, callback: (length) => this.#onRead(length) },
+    });
+    this.#connectTimer = setTimeout(() => this.#socket.destroy(TIMED_OUT), connectMs);
+    this.#socket
+      .on('connect', () => this.#onConnect())
+      .on('drain', () => this.#call?.sink.drain())
+      .on('end', () => this.#onEnd())
+      .on('error', (error) => (this.#error = error))
+      .on('close', () => this.#onClose());
+  }
+
+  usable(now: number): boolean {
+    return !this.#socket.destroyed && this.#socket.readable && now < this.#usableUntil;
+  }
+
+  take(outgoing: Outgoing, sink: AnswerSink): Exchange {
+    const call = new Http1Exchange(this, outgoing, sink);
+    this.#call = call;
+    this.#parser.expect(outgoing.method);
+    if (this.#connected) call.start(this.#socket, this.#pool.hostHeader);
+    return call;
+  }
+
+  /** The call lets the connection go. Unless both sides of it were whole, nobody may use it again. */
+  release(call: Http1Exchange): void {
+    if (this.#call !== call) return;
+    this.#call = undefined;
+    if (this.#paused) this.resume();
+    const { keepAliveMs, reusable, waiting } = this.#parser;
+    if (waiting || !reusable || !call.written) return this.destroy();
+    const { idleMs } = this.#pool.options;
+    this.#usableUntil = performance.now() + Math.min(idleMs, (keepAliveMs ?? Infinity) - MARGIN_MS);
+    this.#pool.freed(this);
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  destroy(): void {
+    this.#call = undefined;
+    // A reset: what a plugin has got so far must never look like the whole.
+    if (this.#parser.waiting && this.#connected) this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
+  }
+
+  head(status: number, headers: string[]): void {
+    this.#call?.sink.head(status, headers);
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#call?.sink.data(chunk, this.#writtenOf(chunk)) !== false) return;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  end(trailers: string[]): void {
+    const call = this.#call;
+    if (call === undefined) return;
+    call.answered = true;
+    call.sink.end(trailers);
+    // A plugin may answer before it has read everything; the rest has no reader then.
+    this.release(call);
+  }
+
+  #onConnect(): void {
+    clearTimeout(this.#connectTimer);
+    this.#connected = true;
+    this.#call?.start(this.#socket, this.#pool.hostHeader);
+  }
+
+  /** Node allocates 64 KiB for each read; here a read takes more, and what is small is copied out of a buffer that stays. */
+  #onRead(length: number): boolean {
+    const buffer = this.#buffer;
+    const bytes = buffer.subarray(0, length);
+    if (length <= COPIED) {
+      this.#onData(Buffer.from(bytes));
+      return true;
+    }
+    this.#buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(READ);
+    const read = (this.#read = { buffer, users: 1 });
+    this.#onData(bytes);
+    this.#read = undefined;
+    this.#recycle(read);
+    return true;
+  }
+
+  /** For a chunk that lies in the read buffer; undefined for a copy. */
+  #writtenOf(chunk: Buffer): ((error?: unknown) => void) | undefined {
+    const read = this.#read;
+    if (read === undefined || chunk.buffer !== read.buffer.buffer) return undefined;
+    read.users += 1;
+    // What failed may still be on its way somewhere.
+    return (error) => (error ? undefined : this.#recycle(read));
+  }
+
+  /** The buffer may be read into again when all that it held is written. */
+  #recycle(read: Read): void {
+    read.users -= 1;
+    if (read.users === 0 && this.#spare.length < SPARE) this.#spare.push(read.buffer);
+  }
+
+  #onData(chunk: Buffer): void {
+    const call = this.#call;
+    try {
+      this.#parser.feed(chunk);
+    } catch (error) {
+      if (!(error instanceof BadAnswer)) throw error;
+      this.#fail({ kind: 'broken', why: error.message });
+    }
+    call?.sink.settle();
+  }
+
+  #onEnd(): void {
+    const call = this.#call;
+    this.#parser.finish();
+    call?.sink.settle();
+    this.#socket.destroy();
+  }
+
+  #onClose(): void {
+    clearTimeout(this.#connectTimer);
+    this.#pool.gone(this);
+    const error = this.#error;
+    if (!this.#connected) this.#fail(connectFailure(error ?? TIMED_OUT));
+    else this.#fail({ kind: 'broken', why: error?.code ?? error?.message ?? 'it closed the connection' });
+  }
+
+  #fail(failure: Failure): void {
+    const call = this.#call;
+    this.#call = undefined;
+    this.#socket.destroy();
+    call?.sink.failed(failure);
+  }
+}
+
+class Http1Exchange implements Exchange {
+  /** Whether the whole request is written. */
+  written = false;
+  answered = false;
+  readonly sink: AnswerSink;
+  readonly #connection: Connection;
+  readonly #outgoing: Outgoing;
+  readonly #left: { bytes: number };
+  #socket: Socket | undefined;
+  /** The head, until it can go out together with the first part of the body. */
+  #head = '';
+
+  constructor(connection: Connection, outgoing: Outgoing, sink: AnswerSink) {
+    this.#connection = connection;
+    this.#outgoing = outgoing;
+    this.sink = sink;
+    this.#left = { bytes: typeof outgoing.body === 'number' ? outgoing.body : 0 };
+  }
+
+  start(socket: Socket, host: string): void {
+    this.#socket = socket;
+    this.#head = requestHead(this.#outgoing, host);
+    if (this.#outgoing.body === 'none' || this.#outgoing.body === 0) {
+      this.written = true;
+      this.#flush();
+    }
+    this.sink.ready();
+    // By then a small body that came along with its head has been written.
+    if (!this.written) queueMicrotask(() => this.#flush());
+  }
+
+  write(chunk: Buffer): boolean {
+    const socket = this.#socket;
+    if (socket === undefined || this.written || this.answered || chunk.length === 0) return true;
+    if (this.#outgoing.body === 'chunked') return this.#writeChunk(socket, chunk);
+    this.#left.bytes -= chunk.length;
+    if (this.#left.bytes < 0) {
+      this.#broken('the caller sent more than it had said');
+      return true;
+    }
+    if (this.#head !== '' && chunk.length <= SMALL) {
+      const text = this.#head + chunk.toString('latin1');
+      this.#head = '';
+      return socket.write(text, 'latin1');
+    }
+    this.#flush();
+    return socket.write(chunk);
+  }
+
+  end(trailers: readonly string[]): void {
+    const socket = this.#socket;
+    if (socket === undefined || this.written || this.answered) return;
+    if (this.#left.bytes > 0) return this.#broken('the caller sent less than it had said');
+    this.written = true;
+    if (this.#outgoing.body === 'chunked') this.#head += `0\r\n${fields(trailers)}\r\n`;
+    this.#flush();
+  }
+
+  resume(): void {
+    this.#connection.resume();
+  }
+
+  abort(): void {
+    this.#connection.destroy();
+  }
+
+  #writeChunk(socket: Socket, chunk: Buffer): boolean {
+    const before = `${this.#head}${chunk.length.toString(16)}\r\n`;
+    this.#head = '';
+    if (chunk.length <= SMALL) return socket.write(`${before}${chunk.toString('latin1')}\r\n`, 'latin1');
+    socket.cork();
+    socket.write(before, 'latin1');
+    socket.write(chunk);
+    const more = socket.write('\r\n', 'latin1');
+    socket.uncork();
+    return more;
+  }
+
+  #flush(): void {
+    if (this.#head === '' || this.answered) return;
+    this.#socket?.write(this.#head, 'latin1');
+    this.#head = '';
+  }
+
+  #broken(why: string): void {
+    this.#connection.destroy();
+    this.sink.failed({ kind: 'broken', why });
+  }
+}
+
+function requestHead({ method, path, headers, body }: Outgoing, host: string): string {
+  const framing =
+    body === 'none'
+      ? ''
+      : body === 'chunked'
+        ? 'transfer-encoding: chunked\r\n'
+        : `content-length: ${body}\r\n`;
+  return `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${framing}${fields(headers)}\r\n`;
+}
+
+function fields(list: readonly string[]): string {
+  let text = '';
+  for (let i = 0; i + 1 < list.length; i += 2) text += `${list[i]}: ${list[i + 1]}\r\n`;
+  return text;
+}

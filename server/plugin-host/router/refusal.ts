@@ -1,0 +1,19 @@
+/** What a call is answered with when it is not the plugin that answers. */
+import type { Code } from '../../../connect/types.js';
+
+/** An answer of the router's own. */
+export type Answered = Pick<Refusal, 'status' | 'code' | 'message'>;
+
+/** A call that the router answers itself: the HTTP status and the Connect error of the answer. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  constructor(
+    readonly status: number,
+    readonly code: Code,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export const badRequest = (message: string): Refusal => new Refusal(400, 'invalid_argument', message);

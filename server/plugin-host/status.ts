@@ -1,0 +1,94 @@
+/**
+ * What a host says of itself at `GET /status`: its plugins, and who called whom. The operator's functions read it, from the host in
+ * its own process and from those in pods.
+ */
+import { z } from 'zod';
+import type { HostMetrics, PluginView } from './port.js';
+
+const text = z.string();
+const texts = z.array(text).readonly();
+
+const Registration = z.object({
+  id: text,
+  type: text,
+  version: text,
+  provider: text,
+  metadata: z.record(text, text).readonly(),
+  targets: z.array(z.object({ baseUrl: text, path: text })).readonly(),
+});
+
+const Plugin = z.object({
+  runtimeId: text,
+  selfId: text,
+  selfVersion: text,
+  origin: z.enum(['unmanaged', 'managed', 'discovered']),
+  health: z.enum(['healthy', 'degraded', 'unhealthy']),
+  reason: text,
+  unavailableDependencies: texts,
+  routable: z.boolean(),
+  unroutableBecause: text.optional(),
+  services: z.array(Registration).readonly(),
+  requires: z.record(text, text).readonly(),
+  since: z.iso.datetime(),
+});
+
+const CallCount = z.object({
+  caller: text,
+  provider: text,
+  type: text,
+  method: text,
+  calls: z.int().min(0),
+  /** Those of them that were answered by a status of 400 or more. */
+  failures: z.int().min(0),
+});
+
+/** What `GET /status` answers. A host may be another version's: fields that are not known here are left out. */
+export const HostStatus = z.object({
+  plugins: z.array(Plugin).readonly(),
+  calls: z.array(CallCount).readonly(),
+});
+export type HostStatus = z.output<typeof HostStatus>;
+export type StatusPlugin = HostStatus['plugins'][number];
+export type CallCount = HostStatus['calls'][number];
+
+/** The path of the endpoint. */
+export const STATUS_PATH = '/status';
+
+/** Callers, providers and methods counted apart, at most; those not called for the longest time are forgotten first. */
+const MAX_COUNTS = 20_000;
+
+/** Counts calls; its `routed` is a part of the host's metrics. */
+export interface CallCounts extends Pick<HostMetrics, 'routed'> {
+  all(): CallCount[];
+}
+
+/** @param limit how many callers, providers and methods are counted apart. */
+export function createCallCounts(limit = MAX_COUNTS): CallCounts {
+  const counts = new Map<string, { -readonly [K in keyof CallCount]: CallCount[K] }>();
+  return {
+    routed({ caller, provider, type, method, status }) {
+      const key = JSON.stringify([caller, provider, type, method]);
+      const count = counts.get(key) ?? { caller, provider, type, method, calls: 0, failures: 0 };
+      count.calls++;
+      if (status >= 400) count.failures++;
+      if (counts.size >= limit) {
+        // To the end: what is called stays.
+        counts.delete(key);
+        const [oldest] = counts.keys();
+        if (counts.size >= limit && oldest !== undefined) counts.delete(oldest);
+      }
+      counts.set(key, count);
+    },
+    all: () => [...counts.values()].map((count) => ({ ...count })),
+  };
+}
+
+/** A host's status: what `GET /status` sends as JSON. */
+export const hostStatus = (plugins: Iterable<PluginView>, counts: CallCounts): HostStatus => ({
+  plugins: [...plugins].map(({ since, ...plugin }) => ({
+    ...plugin,
+    services: plugin.services.map((service) => ({ ...service, targets: [...service.targets] })),
+    since: since.toISOString(),
+  })),
+  calls: counts.all(),
+});

@@ -1,0 +1,614 @@
+/** The functions about plugins: at the operator's own host, and at the host of a pod of the embedded cluster. */
+import { pino } from 'pino';
+import type { AddressInfo } from 'node:net';
+import t from 'tap';
+import type { Test } from 'tap';
+import { createHandler, ConnectError, listenBoth } from '../../connect/index.js';
+import { DEPLOYMENTS, PODS, SERVICES, createKube, plainConnection } from '../../kube/index.js';
+import type { Deployment } from '../../kube/index.js';
+import { startPlugin } from '../../plugin-sdk/src/index.js';
+import type { Plugin } from '../../plugin-sdk/src/index.js';
+import { startDevcluster } from '../../devcluster/devcluster.js';
+import { buildApp } from '../../server/app.js';
+import { readConfig } from '../../server/config.js';
+import { createNetworks } from '../../server/networks/networks.js';
+import { createMetrics } from '../../server/ops/metrics.js';
+import { createPeers } from '../../server/peers/peers.js';
+import { straight } from '../../server/peers/clients.js';
+import { createHostMetrics } from '../../server/plugin-host/metrics.js';
+import { startHost } from '../../server/plugin-host/host.js';
+import type { PluginHost } from '../../server/plugin-host/host.js';
+import { createCallCounts } from '../../server/plugin-host/status.js';
+import { createPlugins } from '../../server/plugins/hosts.js';
+import type { OwnHost } from '../../server/plugins/hosts.js';
+import { createOwnHost } from '../../server/plugins/own.js';
+import { createProbe } from '../../server/probe.js';
+import { eventually } from '../helpers/eventually.js';
+import { call, lines } from '../helpers/http.js';
+import type { Answer } from '../helpers/http.js';
+import { expectAnswer as has } from '../suites/target.js';
+
+t.setTimeout(150_000);
+type Item = Record<string, unknown>;
+const NAMESPACE = 'default';
+
+/** Pods that run something, so that connections to them are forwarded; what listens there is each test's own. */
+const IDLE = { name: 'main', image: 'xi-k8s:1', args: ['idle'] };
+const cluster = await startDevcluster({
+  log: { debug: () => undefined, warn: () => undefined },
+  program: { argv: [process.execPath, '--eval', 'setInterval(() => {}, 1000)'], commands: ['idle'] },
+});
+const kube = createKube(plainConnection({ url: cluster.url, how: 'embedded' }));
+t.teardown(async () => {
+  await kube.close();
+  await cluster.close();
+});
+
+/** A host with all its parts, and the texts that it logged. */
+async function startTestHost(host: string, port: number): Promise<{ host: PluginHost; logged: string[] }> {
+  const logged: string[] = [];
+  const log = {
+    info: (_: object, text: string) => logged.push(text),
+    warn: (_: object, text: string) => logged.push(text),
+  };
+  const counts = createCallCounts();
+  const started = await startHost({
+    address: { host, port },
+    log,
+    counts,
+    metrics: createHostMetrics(createMetrics(), counts),
+    registry: { allowBaseUrl: () => undefined },
+    admit: () => undefined,
+  });
+  return { host: started, logged };
+}
+
+/** The app of an operator, on a free port. */
+async function startApp(own: OwnHost | undefined): Promise<{ url: string; close(): Promise<void> }> {
+  const config = readConfig({ XI_PORT: '0' });
+  const log = pino({ level: 'error' }, pino.destination(2));
+  const peers = createPeers(straight);
+  const never = new AbortController().signal;
+  const app = buildApp(config, {
+    kube,
+    log,
+    version: '0.0.0-test',
+    probe: createProbe(kube),
+    networks: createNetworks({ kube, peers, log, shared: {}, ownNamespace: NAMESPACE, peerImage: undefined }),
+    plugins: createPlugins({ kube, own, hostImage: 'pretended/host:1', version: '0.0.0-test' }),
+    defaultNamespace: NAMESPACE,
+    stopping: never,
+    halting: never,
+    inPod: false,
+  });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  return {
+    url: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`,
+    close: async () => {
+      app.server.closeAllConnections();
+      await app.close();
+      await peers.close();
+    },
+  };
+}
+
+const start = (
+  hostUrl: string,
+  id: string,
+  more: Partial<Parameters<typeof startPlugin>[0]> = {},
+): Promise<Plugin> =>
+  startPlugin({
+    id,
+    version: '1.2.0',
+    hostUrl,
+    host: '127.0.0.1',
+    port: 0,
+    heartbeatMs: 100,
+    graceMs: 500,
+    ...more,
+  });
+
+const codes = new Map([['abc', 'https://example.com/?a=1&b=2']]);
+const startStorage = (hostUrl: string, id = 'storage'): Promise<Plugin> =>
+  start(hostUrl, id, {
+    provides: [
+      {
+        type: 'storage',
+        version: '1.2.0',
+        path: '/storage.v1.Storage/',
+        metadata: { shard: 'one' },
+        methods: {
+          Get: ({ params, ...request }, { caller }) => {
+            const url = codes.get(request.text('code'));
+            if (url === undefined)
+              throw new ConnectError('not_found', `there is no code ${String(params['code'])}`);
+            return { url, caller };
+          },
+          Refuse: () => {
+            throw new ConnectError('failed_precondition', 'not now');
+          },
+        },
+      },
+      {
+        type: 'raw',
+        version: '0.1.0',
+        path: '/raw/',
+        listener: (request, response) => {
+          const bytes = request.url?.endsWith('bytes') === true;
+          response.end(bytes ? Buffer.from([0xff, 0xfe]) : 'plain ✓');
+        },
+      },
+    ],
+  });
+const startApi = (hostUrl: string): Promise<Plugin> =>
+  start(hostUrl, 'api', {
+    provides: [{ type: 'api', version: '1.2.0', path: '/api/', methods: { Resolve: () => ({}) } }],
+    requires: [{ type: 'storage', minVersion: '1.0.0' }],
+  });
+
+/** What holds at any host. `at` names it in params. */
+async function atHost(
+  t: Test,
+  {
+    url,
+    hosted: { host, logged },
+    at,
+  }: { url: string; hosted: Awaited<ReturnType<typeof startTestHost>>; at: object },
+): Promise<void> {
+  const fn = (name: string, params: object = {}, query = ''): Promise<Answer> =>
+    call(url, name, { ...at, ...params }, { query });
+  const items = ({ body }: Answer): Item[] => body['items'] as Item[];
+  const storage = await startStorage(host.url);
+  const api = await startApi(host.url);
+  t.teardown(() => Promise.all([storage.close(), api.close()]));
+  await Promise.all([storage.whenReady(), api.whenReady()]);
+
+  await t.test('list_plugins, get_plugin', async (t) => {
+    const listed = await fn('list_plugins');
+    has(t, listed, 200);
+    t.match(items(listed), [
+      {
+        self_id: 'api',
+        origin: 'unmanaged',
+        requires: [{ type: 'storage', min_version: '1.0.0', providers: [storage.runtimeId] }],
+      },
+      { self_id: 'storage', self_version: '1.2.0', routable: true, health: 'healthy', since: /^\d{4}-.*Z$/ },
+    ]);
+    t.equal(items(listed).length, 2, 'the operator’s own identity is not among them');
+    t.same(
+      items(await fn('list_plugins', { type: 'raw' })).map((one) => one['runtime_id']),
+      [storage.runtimeId],
+    );
+    const first = await fn('list_plugins', { limit: 1 });
+    const second = await fn('list_plugins', { limit: 1, continue: first.body['continue'] });
+    t.same([...items(first), ...items(second)], items(listed));
+    t.notOk(second.body['continue']);
+
+    const byName = await fn('get_plugin', { plugin: 'storage' });
+    has(t, byName, 200);
+    t.same(byName.body, items(listed)[1]);
+    t.same((await fn('get_plugin', { plugin: storage.runtimeId })).body, byName.body);
+    const unknown = await fn('get_plugin', { plugin: 'storge' });
+    has(t, unknown, 404, 'not_found');
+    t.match(unknown.body, { suggestion: 'storage', detail: /did you mean storage\?/ });
+  });
+
+  await t.test('list_plugin_services', async (t) => {
+    const listed = await fn('list_plugin_services');
+    has(t, listed, 200);
+    t.same(
+      items(listed).map(({ type }) => type),
+      ['api', 'raw', 'storage'],
+    );
+    t.match(items(listed)[2], {
+      version: '1.2.0',
+      provider: storage.runtimeId,
+      path: `/services/storage/${storage.runtimeId}`,
+      targets: [/^http:\/\/(localhost|127\.0\.0\.1):\d+$/],
+      metadata: { shard: 'one' },
+      routable: true,
+    });
+    t.same(items(await fn('list_plugin_services', { type: 'nothing' })), []);
+    const page = await fn('list_plugin_services', { limit: 2 });
+    t.same(
+      items(await fn('list_plugin_services', { continue: page.body['continue'] })),
+      items(listed).slice(2),
+    );
+  });
+
+  await t.test('call_plugin_service', async (t) => {
+    const get = { type: 'storage', method: 'Get', request: { code: 'abc' } };
+    const answer = await fn('call_plugin_service', get);
+    has(t, answer, 200);
+    t.match(answer.body, {
+      type: 'storage',
+      method: 'Get',
+      provider: storage.runtimeId,
+      status: 200,
+      response: { url: 'https://example.com/?a=1&b=2', caller: /^xi-k8s-[0-9a-f]{4}$/ },
+    });
+    t.ok(
+      logged.some((line) => /^\[ROUTER\] xi-k8s-\w+ → storage-\w+ \/Get 200 \(duration: /.test(line)),
+      'the router carried it',
+    );
+    has(t, await fn('call_plugin_service', { ...get, provider: storage.runtimeId }), 200);
+    t.match((await fn('call_plugin_service', { type: 'raw', method: 'text' })).body, {
+      response_text: 'plain ✓',
+    });
+    t.match((await fn('call_plugin_service', { type: 'raw', method: 'bytes' })).body, {
+      response_base64: '//4=',
+    });
+
+    const calls = () => host.status().calls.reduce((sum, one) => sum + one.calls, 0);
+    const before = calls();
+    const dry = await fn('call_plugin_service', get, '?dry_run=true');
+    has(t, dry, 200);
+    t.notOk('response' in dry.body);
+    t.equal(calls(), before, 'a dry run calls nobody');
+
+    const missing = await fn('call_plugin_service', { ...get, request: { code: 'none' } });
+    has(t, missing, 404, 'not_found');
+    t.match(missing.body['detail'], /storage\/Get.*not_found: there is no code none/);
+    has(t, await fn('call_plugin_service', { ...get, request: {} }), 400, 'invalid_params');
+    has(t, await fn('call_plugin_service', { type: 'storage', method: 'Refuse' }), 409, 'conflict');
+    const noType = await fn('call_plugin_service', { ...get, type: 'storag' });
+    has(t, noType, 404, 'not_found');
+    t.match(noType.body, { suggestion: 'storage' });
+    const noProvider = await fn('call_plugin_service', { ...get, provider: api.runtimeId });
+    has(t, noProvider, 404, 'not_found');
+    t.match(noProvider.body['detail'], /provides no storage/);
+    for (const method of ['../Get', 'Get/..', '/Get', 'Get?code=abc', 'a%2fb', ''])
+      has(t, await fn('call_plugin_service', { ...get, method }), 400, 'invalid_params');
+  });
+
+  await t.test('the host forgets who we are', async (t) => {
+    const mine = host.registry.plugins().filter(({ selfId }) => selfId === 'xi-k8s');
+    t.equal(mine.length, 1, 'one identity for all calls');
+    host.registry.remove(mine[0]!.runtimeId);
+    has(
+      t,
+      await fn('call_plugin_service', { type: 'storage', method: 'Get', request: { code: 'abc' } }),
+      200,
+    );
+  });
+
+  await t.test('get_plugin_graph', async (t) => {
+    const lonely = await start(host.url, 'lonely', { requires: [{ type: 'nobody' }] });
+    await eventually(
+      () => host.registry.plugins().find(({ selfId }) => selfId === 'lonely'),
+      (plugin) => plugin?.requires['nobody'] !== undefined,
+      { what: 'it says what it needs' },
+    );
+    const graph = await fn('get_plugin_graph');
+    has(t, graph, 200);
+    const nodes = graph.body['nodes'] as Item[];
+    const edges = graph.body['edges'] as Item[];
+    t.match(
+      nodes.find(({ self_id: id }) => id === 'storage'),
+      {
+        provides: ['raw', 'storage'],
+        affects: [api.runtimeId],
+        missing: [],
+      },
+    );
+    t.match(
+      nodes.find(({ self_id: id }) => id === 'lonely'),
+      { missing: ['nobody'], affects: [] },
+    );
+    t.match(
+      edges.find(({ from }) => from === api.runtimeId),
+      { to: storage.runtimeId, type: 'storage', required: true },
+    );
+    // Under two identities, since it was forgotten in between.
+    const called = edges.filter(({ from, type }) => /^xi-k8s/.test(String(from)) && type === 'storage');
+    t.match(
+      called.find(({ methods }) => (methods as string[]).includes('Refuse')),
+      { required: false, calls: 5, failures: 3, methods: ['Get', 'Refuse'] },
+      'the unknown code, the missing one and the refusal failed',
+    );
+    t.match(graph.body['mermaid'], /"storage: 5 calls, 3 failed"/);
+    const order = graph.body['start_order'] as string[];
+    t.ok(order.indexOf(storage.runtimeId!) < order.indexOf(api.runtimeId!));
+    t.same(graph.body['cycles'], []);
+    t.match(graph.body['mermaid'], /^flowchart LR\n {2}p0\["/);
+    t.match(graph.body['mermaid'], /nobody is missing/);
+    const { runtimeId } = lonely;
+    await lonely.close();
+    host.registry.remove(runtimeId!);
+  });
+
+  await t.test('watch_plugins', async (t) => {
+    const left = new AbortController();
+    const seen: string[] = [];
+    let late: Plugin | undefined;
+    for await (const { type, item } of lines(url, 'watch_plugins', at, { signal: left.signal })) {
+      if (type !== 'item') continue;
+      const { event, runtime_id: id, plugin } = item as Item & { plugin?: Item };
+      const name = String(plugin?.['self_id'] ?? id ?? '').replace(/-[0-9a-f]{4}$/, '');
+      if (seen.at(-1) !== `${String(event)} ${name}`) seen.push(`${String(event)} ${name}`);
+      if (event === 'live')
+        late = await start(host.url, 'late', {
+          provides: [{ type: 'late', version: '1.0.0', path: '/late/', methods: { A: () => ({}) } }],
+        });
+      if (name === 'late' && event === 'plugin' && (plugin?.['services'] as Item[]).length > 0)
+        host.registry.remove(late!.runtimeId!);
+      if (event === 'gone') break;
+    }
+    left.abort();
+    t.match(seen[0], 'plugin api');
+    t.match(seen[1], 'plugin storage');
+    t.equal(seen.indexOf('live ') > 1, true, seen.join(', '));
+    t.ok(seen.indexOf('plugin late') > seen.indexOf('live '));
+    t.equal(seen.at(-1), 'gone late');
+    await late?.close();
+  });
+
+  await t.test('two plugins of one name', async (t) => {
+    const twin = await startStorage(host.url);
+    await twin.whenReady();
+    const both = await fn('get_plugin', { plugin: 'storage' });
+    has(t, both, 400, 'invalid_params');
+    t.match(both.body['detail'], new RegExp(twin.runtimeId!));
+    const any = await fn('call_plugin_service', { type: 'storage', method: 'Get', request: { code: 'abc' } });
+    has(t, any, 200);
+    t.notOk(any.body['provider'], 'nobody said which one the host picked');
+    await twin.close();
+  });
+}
+
+t.test("the operator's own host", async (t) => {
+  const hosted = await startTestHost('127.0.0.1', 0);
+  const { host } = hosted;
+  const own = createOwnHost({ host, version: '0.0.0-test' });
+  const app = await startApp(own);
+  t.teardown(async () => {
+    await app.close();
+    own.close();
+    await host.close();
+  });
+  await atHost(t, { url: app.url, hosted, at: {} });
+
+  await t.test('remove_plugin of a managed plugin', async (t) => {
+    const plugin = await startPlugin({
+      id: 'guest',
+      version: '1.0.0',
+      host: '127.0.0.1',
+      port: 0,
+      provides: [
+        { type: 'guest', version: '1.0.0', path: '/guest/', methods: { Hello: () => ({ hello: 1 }) } },
+      ],
+    });
+    t.teardown(() => plugin.close());
+    await host.manager.add({ name: 'guest', url: `http://127.0.0.1:${plugin.port}` });
+    const runtimeId = (await call(app.url, 'get_plugin', { plugin: 'guest' })).body['runtime_id'] as string;
+    const answer = await call(app.url, 'call_plugin_service', { type: 'guest', method: 'Hello' });
+    t.match(answer.body, { response: { hello: 1 }, provider: runtimeId });
+    const dry = await call(app.url, 'remove_plugin', { plugin: 'guest' }, { query: '?dry_run=true' });
+    has(t, dry, 200);
+    t.match(dry.body, { gone: false });
+    has(t, await call(app.url, 'get_plugin', { plugin: 'guest' }), 200);
+    const removed = await call(app.url, 'remove_plugin', { plugin: 'guest' });
+    has(t, removed, 200);
+    t.match(removed.body, { name: runtimeId, gone: true, what: 'plugin' });
+    await plugin.closed;
+    has(t, await call(app.url, 'get_plugin', { plugin: 'guest' }), 404, 'not_found');
+  });
+
+  await t.test('remove_plugin of one that came by itself', async (t) => {
+    const guest = await start(host.url, 'visitor');
+    await eventually(
+      () => guest.runtimeId,
+      (id) => id !== undefined,
+      { what: 'it is known' },
+    );
+    const refused = await call(app.url, 'remove_plugin', { plugin: 'visitor' });
+    has(t, refused, 409, 'conflict');
+    await guest.close();
+    has(t, await call(app.url, 'remove_plugin', {}), 400, 'invalid_params');
+    has(t, await call(app.url, 'remove_plugin', { plugin: 'a', deployment: 'b' }), 400, 'invalid_params');
+  });
+});
+
+t.test('the host of a pod', async (t) => {
+  const app = await startApp(undefined);
+  t.teardown(() => app.close());
+  for (const name of ['list_plugins', 'list_plugin_services', 'get_plugin_graph'])
+    has(t, await call(app.url, name), 404, 'not_found');
+
+  await kube.create(PODS, NAMESPACE, {
+    metadata: { name: 'shop', namespace: NAMESPACE },
+    spec: { containers: [IDLE] },
+  });
+  const pod = await eventually(
+    () => kube.get(PODS, { namespace: NAMESPACE, name: 'shop' }),
+    ({ status }) => status?.phase === 'Running' && status.podIP !== undefined,
+    { what: 'the pod runs' },
+  );
+  const silent = await call(app.url, 'list_plugins', { pod: 'shop' });
+  has(t, silent, 502, 'bad_gateway');
+  t.match(silent.body['detail'], /the host of pod default\/shop/);
+  has(t, await call(app.url, 'list_plugins', { pod: 'nowhere' }), 404, 'not_found');
+
+  const hosted = await startTestHost(pod.status!.podIP!, 8080);
+  t.teardown(() => hosted.host.close());
+  await atHost(t, { url: app.url, hosted, at: { pod: 'shop' } });
+});
+
+t.test('what listens in a pod is no host of ours', async (t) => {
+  const app = await startApp(undefined);
+  await kube.create(PODS, NAMESPACE, {
+    metadata: { name: 'web', namespace: NAMESPACE },
+    spec: { containers: [IDLE] },
+  });
+  const pod = await eventually(
+    () => kube.get(PODS, { namespace: NAMESPACE, name: 'web' }),
+    ({ status }) => status?.phase === 'Running' && status.podIP !== undefined,
+    { what: 'the pod runs' },
+  );
+  let answer = '[]';
+  const handler = createHandler([]);
+  const web = await listenBoth({
+    host: pod.status!.podIP!,
+    port: 8080,
+    onRequest: (request, response) => {
+      if (!handler(request, response)) response.end(answer);
+    },
+  });
+  t.teardown(async () => {
+    await app.close();
+    await web.close(0);
+  });
+  for (answer of ['[]', 'hello', '{"plugins":[{"runtimeId":1}],"calls":[]}', '{"plugins":[]}']) {
+    const asked = await call(app.url, 'list_plugins', { pod: 'web' });
+    has(t, asked, 502, 'bad_gateway');
+    t.match(asked.body['detail'], /no plugin host of ours/);
+  }
+  answer = '{"plugins":[],"calls":[],"more":1}';
+  t.same((await call(app.url, 'list_plugins', { pod: 'web' })).body, { items: [] }, 'a newer host says more');
+});
+
+t.test('deploy_plugins, remove_plugin', async (t) => {
+  const app = await startApp(undefined);
+  t.teardown(() => app.close());
+  const fn = (name: string, params: object, query = '') => call(app.url, name, params, { query });
+  const plugins = [
+    { name: 'logger', image: 'shop/logger:1', port: 8081 },
+    {
+      name: 'storage',
+      image: 'shop/storage:1',
+      port: 8082,
+      args: ['serve'],
+      env: [
+        { name: 'HOSTNAME', value: 'elsewhere' },
+        { name: 'MODE', value: 'x' },
+      ],
+      limits: { memory: '64Mi' },
+    },
+  ];
+  const deployment = (name: string): Promise<Deployment> =>
+    kube.get(DEPLOYMENTS, { namespace: NAMESPACE, name });
+
+  await t.test('one pod', async (t) => {
+    const dry = await fn('deploy_plugins', { name: 'shop', plugins }, '?dry_run=true');
+    has(t, dry, 200);
+    await t.rejects(deployment('shop'), 'a dry run stores nothing');
+    const applied = await fn('deploy_plugins', { name: 'shop', plugins });
+    has(t, applied, 200);
+    t.match(applied.body, {
+      model: 'pod',
+      deployments: [
+        {
+          name: 'shop',
+          namespace: NAMESPACE,
+          plugins: ['logger', 'storage'],
+          images: ['pretended/host:1', 'shop/logger:1', 'shop/storage:1'],
+          replicas: 1,
+          ready: 1,
+        },
+      ],
+    });
+    const { spec, metadata } = await deployment('shop');
+    t.match(metadata?.labels, {
+      app: 'shop',
+      'app.kubernetes.io/name': 'shop',
+      'xi-k8s.dev/plugin-pod': 'shop',
+    });
+    const [host, logger, storage] = spec!.template.spec!.containers;
+    t.match(host, {
+      name: 'host',
+      args: ['plugin-host'],
+      readinessProbe: { httpGet: { path: '/readyz' } },
+      securityContext: { runAsNonRoot: true, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+    });
+    t.same(logger?.env, [
+      { name: 'HOST_URL', value: 'http://localhost:8080' },
+      { name: 'PORT', value: '8081' },
+      { name: 'HOSTNAME', value: 'localhost' },
+    ]);
+    t.match(storage, { args: ['serve'], resources: { limits: { memory: '64Mi' } } });
+    t.same(
+      storage?.env?.filter(({ name }) => name === 'HOSTNAME' || name === 'MODE'),
+      plugins[1]!.env,
+      'the caller’s own wins',
+    );
+
+    const less = await fn('deploy_plugins', { name: 'shop', plugins: plugins.slice(0, 1) });
+    has(t, less, 200);
+    t.match(less.body, { deployments: [{ plugins: ['logger'] }] });
+    t.equal((await deployment('shop')).spec!.template.spec!.containers.length, 2);
+
+    const removed = await fn('remove_plugin', { deployment: 'shop', wait: true });
+    has(t, removed, 200);
+    t.match(removed.body, { name: 'shop', namespace: NAMESPACE, gone: true, what: 'deployment' });
+    await t.rejects(deployment('shop'));
+  });
+
+  await t.test('each by itself', async (t) => {
+    const params = { name: 'shop', model: 'separate', plugins, replicas: 2 };
+    const progress: Item[] = [];
+    let result: Item | undefined;
+    for await (const line of lines(app.url, 'deploy_plugins', params)) {
+      if (line['type'] === 'item') progress.push(line['item'] as Item);
+      if (line['type'] === 'result') result = line['result'] as Item;
+    }
+    t.match(progress.at(-1), { done: 2, total: 2 });
+    t.match(result, {
+      model: 'separate',
+      deployments: [
+        { name: 'logger', service: 'logger', plugins: ['logger'], replicas: 2, ready: 2 },
+        { name: 'storage', service: 'storage', plugins: ['storage'], replicas: 2, ready: 2 },
+      ],
+    });
+    const service = await kube.get(SERVICES, { namespace: NAMESPACE, name: 'storage' });
+    t.match(service.metadata?.labels, { 'xi-k8s.dev/plugin': 'storage', app: 'shop' });
+    t.match(service.spec, {
+      selector: { 'xi-k8s.dev/plugin': 'storage' },
+      ports: [{ name: 'plugin', port: 8082 }],
+    });
+    const { spec } = await deployment('logger');
+    t.match(spec?.template.spec?.containers, [
+      {
+        env: [{ name: 'PORT' }, { name: 'HOSTNAME', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } }],
+      },
+    ]);
+    has(t, await fn('deploy_plugins', { ...params, wait: false }), 200);
+
+    has(t, await fn('remove_plugin', { deployment: 'storage', wait: true }), 200);
+    await eventually(
+      () => kube.list(SERVICES, NAMESPACE).then(({ items }) => items.map(({ metadata }) => metadata?.name)),
+      (names) => !names.includes('storage'),
+      { what: 'the Service goes with its Deployment' },
+    );
+    has(t, await fn('remove_plugin', { deployment: 'logger' }), 200);
+  });
+
+  await t.test('what is refused', async (t) => {
+    const bad = async (params: object, field: string): Promise<void> => {
+      const answer = await fn('deploy_plugins', { name: 'shop', ...params });
+      has(t, answer, 400, 'invalid_params');
+      t.ok(
+        (answer.body['errors'] as Item[]).some((error) => error['field'] === field),
+        JSON.stringify(answer.body),
+      );
+    };
+    const one = { name: 'a', image: 'a:1', port: 8081 };
+    await bad({ plugins: [] }, 'plugins');
+    await bad({ plugins: [one, one] }, 'plugins[1].name');
+    await bad({ plugins: [one, { ...one, name: 'b' }] }, 'plugins[1].port');
+    await bad({ plugins: [{ ...one, port: 8080 }] }, 'plugins[0].port');
+    await bad({ plugins: [{ ...one, port: 9090 }] }, 'plugins[0].port');
+    await bad({ plugins: [{ ...one, name: 'host' }] }, 'plugins[0].name');
+    await bad({ plugins: [{ ...one, port: 0 }] }, 'plugins[0].port');
+    await bad(
+      { plugins: [{ ...one, env: [{ name: 'A', value: '1', secret: { name: 's', key: 'k' } }] }] },
+      'plugins[0].env[0]',
+    );
+    await bad({ plugins: [{ ...one, readiness_probe: {} }] }, 'plugins[0].readiness_probe');
+    await bad({ plugins: [{ ...one, privileged: true }] }, 'plugins[0].privileged');
+
+    await fn('create_deployment', { name: 'stranger', image: 'nginx:1', replicas: 0 });
+    const foreign = await fn('remove_plugin', { deployment: 'stranger' });
+    has(t, foreign, 409, 'conflict');
+    has(t, await fn('remove_plugin', { deployment: 'nowhere' }), 404, 'not_found');
+  });
+});

@@ -1,0 +1,119 @@
+/** Small plugins on the addresses of pods that only pretend to run: what discovery meets. */
+import { createHandler, listenBoth, unary } from '../../connect/index.js';
+import { PODS, startReflector } from '../../kube/index.js';
+import type { Kube } from '../../kube/index.js';
+import { HealthState, PluginControl, PluginIdentity } from '../../proto/gen/connectplugin/v1/plugin_pb.js';
+
+export interface PluginSpec {
+  readonly selfId: string;
+  readonly version: string;
+  /** Whether it serves PluginIdentity; true when absent. */
+  readonly managed?: boolean;
+}
+
+export interface TestPlugin {
+  readonly address: string;
+  /** What it was told that it is, last. */
+  identity():
+    { readonly runtimeId: string; readonly runtimeToken: string; readonly hostUrl: string } | undefined;
+  /** Requests to its service so far. */
+  calls(): number;
+  stop(): Promise<void>;
+}
+
+/** Provides its self id as a type of service; `Echo` answers who answered and what was sent, any other method a 404. */
+export async function startTestPlugin(host: string, port: number, spec: PluginSpec): Promise<TestPlugin> {
+  const { selfId, version, managed = true } = spec;
+  const path = `/${selfId}.v1.Service/`;
+  let identity: ReturnType<TestPlugin['identity']>;
+  let calls = 0;
+  const handlers = createHandler([
+    unary(PluginControl.method.getHealth, () => ({ state: HealthState.HEALTHY })),
+    ...(managed
+      ? [
+          unary(PluginIdentity.method.getPluginInfo, () => ({
+            selfId,
+            selfVersion: version,
+            provides: [{ type: selfId, version, path }],
+          })),
+          unary(PluginIdentity.method.setRuntimeIdentity, ({ runtimeId, runtimeToken, hostUrl }) => {
+            identity = { runtimeId, runtimeToken, hostUrl };
+            return { acknowledged: true };
+          }),
+        ]
+      : []),
+  ]);
+  const listener = await listenBoth({
+    host,
+    port,
+    onRequest: (request, response) => {
+      if (handlers(request, response)) return;
+      if (request.url !== `${path}Echo`) {
+        response.writeHead(404, { 'content-type': 'application/json' });
+        response.end('{"code":"unimplemented","message":"there is Echo alone"}');
+        return;
+      }
+      calls++;
+      let body = '';
+      request.setEncoding('utf8').on('data', (part: string) => (body += part));
+      request.on('end', () => {
+        const headers = { 'content-type': 'application/json' };
+        response.writeHead(200, headers);
+        response.end(
+          JSON.stringify({ by: `${host}:${port}`, caller: request.headers['x-plugin-caller'], sent: body }),
+        );
+      });
+    },
+  });
+  return {
+    address: `${host}:${listener.port}`,
+    identity: () => identity,
+    calls: () => calls,
+    stop: () => listener.close(0),
+  };
+}
+
+/** A plugin for as long as a pod runs. */
+export interface PodPlugin {
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs a plugin on the address of every running pod with the label `test-plugin` (`<self id>_<version>`), until the pod is asked to go,
+ * on the first port of its first container.
+ */
+export function servePlugins<P extends PodPlugin>(
+  kube: Kube,
+  start: (host: string, port: number, spec: PluginSpec) => Promise<P>,
+): { readonly plugins: ReadonlyMap<string, Promise<P>>; stop(): Promise<void> } {
+  const plugins = new Map<string, Promise<P>>();
+  const names = new Map<string, string>();
+  const end = async (uid: string): Promise<void> => {
+    const name = names.get(uid) ?? '';
+    const plugin = plugins.get(name);
+    names.delete(uid);
+    plugins.delete(name);
+    await (await plugin)?.stop();
+  };
+  const reflector = startReflector({
+    kube,
+    resource: PODS,
+    labelSelector: 'test-plugin',
+    onChange: ({ type, object: { metadata, spec, status } }) => {
+      const uid = metadata?.uid ?? '';
+      if (type === 'deleted' || metadata?.deletionTimestamp !== undefined) return void end(uid);
+      if (status?.podIP === undefined || names.has(uid)) return;
+      const [selfId = '', version = ''] = (metadata?.labels?.['test-plugin'] ?? '').split('_');
+      const port = spec?.containers[0]?.ports?.[0]?.containerPort ?? 0;
+      names.set(uid, metadata?.name ?? '');
+      plugins.set(metadata?.name ?? '', start(status.podIP, port, { selfId, version }));
+    },
+  });
+  return {
+    plugins,
+    async stop() {
+      await reflector.stop();
+      await Promise.all([...names.keys()].map(end));
+    },
+  };
+}

@@ -1,0 +1,41 @@
+/** A plugin host in the tests' own process, as `xi-k8s plugin-host` starts it, on a loopback port. */
+import { createMetrics } from '../../server/ops/metrics.js';
+import { onlyLoopback, startHost } from '../../server/plugin-host/host.js';
+import type { PluginHost } from '../../server/plugin-host/host.js';
+import { createHostMetrics } from '../../server/plugin-host/metrics.js';
+import { createCallCounts } from '../../server/plugin-host/status.js';
+
+export interface TestHost extends PluginHost {
+  /** What it logged, a text a line. */
+  readonly lines: readonly string[];
+}
+
+export interface TestHostOptions {
+  /** A free one by default. */
+  readonly port?: number;
+  /** What it keeps its plugins in; nothing by default. */
+  readonly stateFile?: string;
+  /** Those that it manages. */
+  readonly plugins?: readonly { readonly name: string; readonly url: string }[];
+}
+
+/** Starts one. */
+export async function startTestHost({
+  port = 0,
+  stateFile,
+  plugins,
+}: TestHostOptions = {}): Promise<TestHost> {
+  const lines: string[] = [];
+  const note = (_fields: object, text: string): void => void lines.push(text);
+  const counts = createCallCounts();
+  const host = await startHost({
+    address: { host: '127.0.0.1', port },
+    log: { info: note, warn: note },
+    counts,
+    metrics: createHostMetrics(createMetrics(), counts),
+    registry: { allowBaseUrl: onlyLoopback, stateFile },
+    plugins,
+    admit: () => undefined,
+  });
+  return { ...host, lines };
+}

@@ -1,0 +1,308 @@
+/** Plugins that the host manages: identities, order of starting, taking out and putting others in under load. */
+import { setTimeout as delay } from 'node:timers/promises';
+import t from 'tap';
+import type { Test } from 'tap';
+import { createHandler, listenBoth, unary } from '../../../connect/index.js';
+import { PluginControl, PluginIdentity } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
+import { startManager, startupCircle } from '../../../server/plugin-host/manager.js';
+import type { ManagerOptions } from '../../../server/plugin-host/manager.js';
+import { until } from '../../helpers/eventually.js';
+import { call, refusing, startHost } from './router-ground.js';
+import type { Host } from './router-ground.js';
+
+interface Need {
+  readonly type: string;
+  readonly minVersion?: string;
+}
+
+interface PluginOptions {
+  readonly selfId: string;
+  readonly provides?: readonly string[];
+  readonly version?: string;
+  readonly requires?: readonly Need[];
+  readonly port?: number;
+  /** How often it does not take its identity. */
+  readonly refuses?: number;
+}
+
+interface Given {
+  readonly runtimeId: string;
+  readonly token: string;
+  readonly hostUrl: string;
+}
+
+/** A managed plugin as one is written: it serves its identity, its control, and its services, here one that waits. */
+async function plugin(t: Test, options: PluginOptions) {
+  const { selfId, provides = [], version = '1.0.0', requires = [], port = 0 } = options;
+  const given: Given[] = [];
+  const shutdowns: { grace: number; reason: string; open: number }[] = [];
+  let refuses = options.refuses ?? 0;
+  let open = 0;
+  let served = 0;
+  let late = 0;
+  const connect = createHandler([
+    unary(PluginIdentity.method.getPluginInfo, () => ({
+      ...{ selfId, selfVersion: version, metadata: {} },
+      provides: provides.map((type) => ({ type, version, path: `/${type}.v1.S/` })),
+      requires: requires.map((need) => ({ minVersion: '', ...need, requiredForStartup: true })),
+    })),
+    unary(PluginIdentity.method.setRuntimeIdentity, ({ runtimeId, runtimeToken, hostUrl }) => {
+      if ((refuses -= 1) >= 0) return { acknowledged: false };
+      given.push({ runtimeId, token: runtimeToken, hostUrl });
+      return { acknowledged: true };
+    }),
+    unary(PluginControl.method.shutdown, ({ gracePeriodSeconds, reason }) => {
+      shutdowns.push({ grace: gracePeriodSeconds, reason, open });
+      return { acknowledged: true };
+    }),
+  ]);
+  const listener = await listenBoth({
+    ...{ host: '127.0.0.1', port },
+    onRequest: (request, response) => {
+      if (connect(request, response)) return;
+      open += 1;
+      served += 1;
+      if (shutdowns.length > 0) late += 1;
+      request.resume();
+      const wait = Number(new URL(request.url ?? '', 'http://x').searchParams.get('ms') ?? 0);
+      setTimeout(() => {
+        open -= 1;
+        response.end(`${selfId} ${version}`);
+      }, wait);
+    },
+  });
+  const stop = () => listener.close(0);
+  t.teardown(stop);
+  return {
+    url: `http://127.0.0.1:${listener.port}`,
+    port: listener.port,
+    given,
+    shutdowns,
+    served: () => served,
+    /** Calls that came after it was told to stop. */
+    late: () => late,
+    stop,
+  };
+}
+
+async function manage(
+  t: Test,
+  plugins: ManagerOptions['plugins'],
+  options: Partial<ManagerOptions> = {},
+): Promise<{ host: Host; manager: ReturnType<typeof startManager> }> {
+  const host = await startHost(t);
+  const { registry, router } = host;
+  const log = {
+    info: (fields: object, text: string) =>
+      void host.lines.push({ level: 'info', fields: { ...fields }, text }),
+    warn: (fields: object, text: string) =>
+      void host.lines.push({ level: 'warn', fields: { ...fields }, text }),
+  };
+  const manager = startManager({
+    ...{ registry, plugins, log, hostUrl: 'http://127.0.0.1:8080', drained: router.drained, retryMs: 20 },
+    ...options,
+  });
+  t.teardown(() => manager.close());
+  return { host, manager };
+}
+
+const states = (manager: ReturnType<typeof startManager>) =>
+  Object.fromEntries(manager.plugins().map(({ name, state }) => [name, state]));
+
+t.test('a plugin is asked, given an identity that the host knows, and routed to', async (t) => {
+  const one = await plugin(t, { selfId: 'store', provides: ['storage'], refuses: 2 });
+  const { host, manager } = await manage(t, [{ name: 'store', url: one.url }]);
+  await until(() => states(manager)['store'] === 'running');
+  const [{ runtimeId, token, hostUrl }] = one.given as [Given];
+  t.match(runtimeId, /^store-[0-9a-f]{4}$/);
+  t.equal(hostUrl, 'http://127.0.0.1:8080');
+  t.equal((await call(host, `/services/storage/${runtimeId}/Get`)).text, 'store 1.0.0');
+  const headers = { 'x-plugin-runtime-id': runtimeId, authorization: `Bearer ${token}` };
+  t.equal((await call(host, '/services/storage/-/Get', { headers })).status, 200, 'its identity holds');
+  t.match(host.lines.find(({ level }) => level === 'warn')?.text, /does not take the identity/);
+});
+
+t.test(
+  'what is needed at start-up comes first, however they are listed, and when it comes later',
+  async (t) => {
+    const order: string[] = [];
+    const api = await plugin(t, {
+      selfId: 'api',
+      provides: ['api'],
+      requires: [{ type: 'storage', minVersion: '1.2.0' }],
+    });
+    const storage = await plugin(t, {
+      selfId: 'storage',
+      provides: ['storage'],
+      version: '1.10.0',
+      requires: [{ type: 'logger' }],
+    });
+    const { host, manager } = await manage(t, [
+      { name: 'api', url: api.url },
+      { name: 'storage', url: storage.url },
+    ]);
+    host.registry.watch(({ kind, plugin: { selfId } }) => kind === 'added' && order.push(selfId));
+    await until(() => states(manager)['api'] === 'waiting' && states(manager)['storage'] === 'waiting');
+    t.match(manager.plugins().find(({ name }) => name === 'storage')?.trouble, /waits for logger/);
+    t.equal(storage.given.length, 0);
+    const logger = await plugin(t, { selfId: 'logger', provides: ['logger'] });
+    await manager.add({ name: 'logger', url: logger.url });
+    await until(() => states(manager)['api'] === 'running');
+    t.strictSame(order, ['logger', 'storage', 'api']);
+    t.ok(manager.plugins().every(({ trouble }) => trouble === undefined));
+  },
+);
+
+t.test('a provider that is too old does not count', async (t) => {
+  const api = await plugin(t, { selfId: 'api', requires: [{ type: 'storage', minVersion: '1.2.0' }] });
+  const old = await plugin(t, { selfId: 'storage', provides: ['storage'], version: '1.1.9' });
+  const { manager } = await manage(t, [
+    { name: 'api', url: api.url },
+    { name: 'storage', url: old.url },
+  ]);
+  await until(() => states(manager)['storage'] === 'running' && states(manager)['api'] === 'waiting');
+  const fit = await plugin(t, { selfId: 'storage', provides: ['storage'], version: '1.10.0' });
+  await manager.replace('storage', fit.url);
+  await until(() => states(manager)['api'] === 'running');
+});
+
+t.test('plugins that need one another are named', async (t) => {
+  const a = await plugin(t, { selfId: 'a', provides: ['a'], requires: [{ type: 'b' }] });
+  const b = await plugin(t, { selfId: 'b', provides: ['b'], requires: [{ type: 'c' }] });
+  const c = await plugin(t, { selfId: 'c', provides: ['c'], requires: [{ type: 'a' }] });
+  const { manager } = await manage(t, [
+    { name: 'a', url: a.url },
+    { name: 'b', url: b.url },
+  ]);
+  await t.rejects(manager.add({ name: 'c', url: c.url }), /need one another at start-up/);
+  t.match(manager.plugins().find(({ name }) => name === 'a')?.trouble, /(a → b → c|b → c → a|c → a → b)/);
+  const alone = { provides: [], requires: [] };
+  t.equal(startupCircle([{ name: 'x', info: alone }]), undefined);
+});
+
+t.test('names: taken, unknown, and a plugin that is not there', async (t) => {
+  const one = await plugin(t, { selfId: 'one', provides: ['s'] });
+  const url = await refusing(t);
+  const { manager } = await manage(t, [{ name: 'one', url: one.url }], { graceMs: 150 });
+  await until(() => states(manager)['one'] === 'running');
+  await t.rejects(manager.add({ name: 'one', url: one.url }), /already/);
+  await t.rejects(manager.remove('two'), /no managed plugin "two".*one/);
+  await t.rejects(manager.replace('two', one.url), /no managed plugin "two"/);
+  await t.rejects(manager.replace('one', url), /not ready after 150 ms/);
+  t.equal(states(manager)['one'], 'running', 'the old one stays');
+  const waiting = manager.add({ name: 'away', url });
+  waiting.catch(() => undefined);
+  await until(() => manager.plugins().some(({ trouble }) => trouble?.includes(url) === true));
+  await t.rejects(manager.replace('away', one.url), /does not run yet/);
+  await manager.remove('away');
+  await t.rejects(waiting, /removed/);
+});
+
+t.test('removing: no new calls, those in flight end first, then it is told to stop', async (t) => {
+  const one = await plugin(t, { selfId: 'one', provides: ['s'] });
+  const { host, manager } = await manage(t, [{ name: 'one', url: one.url }], { graceMs: 10_000 });
+  await until(() => states(manager)['one'] === 'running');
+  const { runtimeId } = one.given[0]!;
+  const slow = call(host, '/services/s/-/M?ms=300');
+  await until(() => one.served() === 1);
+  const removed = manager.remove('one', 'not needed');
+  t.ok([404, 503].includes((await call(host, '/services/s/-/M')).status));
+  t.equal(one.shutdowns.length, 0);
+  t.match(await slow, { status: 200, text: 'one 1.0.0' });
+  await removed;
+  t.strictSame(one.shutdowns, [{ grace: 10, reason: 'not needed', open: 0 }]);
+  t.equal(host.registry.plugin(runtimeId), undefined);
+  t.strictSame(manager.plugins(), []);
+});
+
+t.test(
+  'replacing under load: no call fails, and none comes to the old one after it was told to stop',
+  async (t) => {
+    const first = await plugin(t, { selfId: 'one', provides: ['s'], version: '1.0.0' });
+    const { host, manager } = await manage(t, [{ name: 'one', url: first.url }]);
+    await until(() => states(manager)['one'] === 'running');
+    const id = first.given[0]!.runtimeId;
+    const statuses = new Map<number, number>();
+    const versions = new Set<string>();
+    let stop = false;
+    const load = Array.from({ length: 12 }, async (_, i) => {
+      // Half of them by the runtime id that the first one had.
+      const path = `/services/s/${i % 2 === 0 ? '-' : id}/M?ms=${i % 5}`;
+      while (!stop) {
+        const { status, text } = await call(host, path, { body: 'x' });
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+        versions.add(text);
+      }
+    });
+    const all = [first];
+    for (const version of ['1.1.0', '1.2.0', '2.0.0']) {
+      const next = await plugin(t, { selfId: 'one', provides: ['s'], version, refuses: 1 });
+      await delay(50);
+      await manager.replace('one', next.url);
+      t.equal(all.at(-1)!.shutdowns.length, 1);
+      t.equal(all.at(-1)!.shutdowns[0]!.open, 0, 'nothing was in flight when it was told');
+      await all.at(-1)!.stop();
+      all.push(next);
+    }
+    await until(() => versions.has('one 2.0.0'));
+    stop = true;
+    await Promise.all(load);
+    t.strictSame([...statuses.keys()], [200], `of ${[...statuses.values()].join(' and ')} calls`);
+    t.equal(versions.size, 4);
+    for (const old of all) t.equal(old.late(), 0);
+    t.match(manager.plugins(), [{ name: 'one', url: all.at(-1)!.url, state: 'running' }]);
+    t.equal(host.registry.plugins().filter(({ selfId }) => selfId === 'one').length, 1);
+  },
+);
+
+t.test(
+  'a plugin that comes back as a new process gets its identity again; another version a new one',
+  async (t) => {
+    const one = await plugin(t, { selfId: 'one', provides: ['s'] });
+    const { host, manager } = await manage(t, [{ name: 'one', url: one.url }]);
+    await until(() => states(manager)['one'] === 'running');
+    await one.stop();
+    const again = await plugin(t, { selfId: 'one', provides: ['s'], port: one.port });
+    await until(() => again.given.length > 0);
+    t.strictSame(again.given[0], one.given[0], 'the same one');
+    t.equal((await call(host, '/services/s/-/M')).status, 200);
+    await again.stop();
+    const newer = await plugin(t, {
+      selfId: 'one',
+      provides: ['s', 'more'],
+      version: '1.1.0',
+      port: one.port,
+    });
+    await until(
+      () =>
+        newer.given.length > 0 &&
+        host.registry.services().some(({ type, targets }) => type === 'more' && targets.length > 0),
+    );
+    const old = one.given[0]!.runtimeId;
+    t.not(newer.given[0]!.runtimeId, old);
+    for (const path of ['/services/s/-/M', '/services/more/-/M', `/services/s/${old}/M`])
+      t.equal((await call(host, path)).text, 'one 1.1.0', path);
+    t.equal(host.registry.plugins().filter(({ selfId }) => selfId === 'one').length, 1);
+  },
+);
+
+t.test('a host that starts anew takes its plugins over from the one before', async (t) => {
+  const one = await plugin(t, { selfId: 'one', provides: ['s'] });
+  const { host, manager } = await manage(t, [{ name: 'one', url: one.url }]);
+  await until(() => states(manager)['one'] === 'running');
+  await manager.close();
+  const { registry, router } = host;
+  const log = { info: () => undefined, warn: () => undefined };
+  const second = startManager({
+    ...{ registry, log, hostUrl: 'http://127.0.0.1:8080', drained: router.drained, retryMs: 20 },
+    plugins: [{ name: 'one', url: one.url }],
+  });
+  t.teardown(() => second.close());
+  await until(() => states(second)['one'] === 'running');
+  t.equal(registry.plugins().filter(({ selfId }) => selfId === 'one').length, 1);
+  t.equal(
+    (await call(host, `/services/s/${one.given[0]!.runtimeId}/M`)).status,
+    200,
+    'the old address leads there still',
+  );
+});

@@ -1,0 +1,242 @@
+/** Calls to services of others, through the router. */
+import { once } from 'node:events';
+import { createServer, request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import t from 'tap';
+import type { Test } from 'tap';
+import { ConnectError, serverStream, startPlugin, unary } from '../../../plugin-sdk/src/index.js';
+import type { Plugin, PluginOptions } from '../../../plugin-sdk/src/index.js';
+import { Logger } from '../../../proto/gen/capability/logger/v1/logger_pb.js';
+import { Health, HealthCheckResponse_ServingStatus } from '../../../proto/gen/grpc/health/v1/health_pb.js';
+import { until } from '../../helpers/eventually.js';
+import { startTestHost } from './host.js';
+import type { TestHost } from './host.js';
+
+const said: string[] = [];
+let cancelled = 0;
+
+const provides = (name: string): NonNullable<PluginOptions['provides']> => [
+  {
+    type: 'echo',
+    version: '1.2.0',
+    path: '/echo.v1.Echo/',
+    methods: {
+      Who: () => ({ who: name }),
+      Echo: ({ params }, { caller, header }) => ({
+        params,
+        caller,
+        identity: header('authorization') ?? 'none',
+      }),
+      Missing: () => {
+        throw new ConnectError('not_found', 'there is none of it');
+      },
+      Hang: (_, { signal }) =>
+        new Promise((resolve) =>
+          signal.addEventListener('abort', () => {
+            cancelled += 1;
+            resolve({});
+          }),
+        ),
+    },
+    listener: (request, response) => {
+      response.setHeader('x-path', request.url ?? '');
+      if (request.url?.endsWith('/huge') === true) return void response.end(Buffer.alloc(17 << 20));
+      if (request.url?.endsWith('/broken') === true)
+        return void response.write('{', () => response.destroy());
+      if (request.url?.endsWith('/plain') === true)
+        response.setHeader('content-type', 'text/plain').write('so');
+      request.pipe(response);
+    },
+  },
+  {
+    type: 'log',
+    version: '1.0.0',
+    path: '/capability.logger.v1.Logger/',
+    handlers: [unary(Logger.method.log, ({ message }) => (said.push(message), {}))],
+  },
+  {
+    type: 'health',
+    version: '1.0.0',
+    path: '/grpc.health.v1.Health/',
+    handlers: [
+      serverStream(Health.method.watch, async function* () {
+        yield { status: HealthCheckResponse_ServingStatus.SERVING };
+        yield { status: HealthCheckResponse_ServingStatus.NOT_SERVING };
+      }),
+    ],
+  },
+];
+
+async function plugin(t: Test, options: Partial<PluginOptions> & { id: string }): Promise<Plugin> {
+  const started = await startPlugin({
+    version: '1.0.0',
+    host: '127.0.0.1',
+    port: 0,
+    heartbeatMs: 50,
+    graceMs: 0,
+    ...options,
+  });
+  t.teardown(() => started.close());
+  return started;
+}
+
+async function start(t: Test): Promise<{ host: TestHost; url: string; caller: Plugin; echo: Plugin }> {
+  const host = await startTestHost();
+  t.teardown(() => host.close());
+  const { url } = host;
+  const echo = await plugin(t, { id: 'echo', hostUrl: url, provides: provides('first') });
+  const caller = await plugin(t, {
+    id: 'caller',
+    hostUrl: url,
+    requires: [{ type: 'echo', minVersion: '1.1.0' }, { type: 'log' }, { type: 'health' }],
+  });
+  await caller.whenReady();
+  return { host, url, caller, echo };
+}
+
+t.test('calls of methods', async (t) => {
+  const { caller, host } = await start(t);
+  const service = caller.service('echo');
+  t.same(await service.call('Echo', { a: '1&2', b: [1] }), {
+    params: { a: '1&2', b: [1] },
+    caller: caller.runtimeId,
+    identity: 'none',
+  });
+  t.same(await service.call('Who'), { who: 'first' });
+  await t.rejects(service.call('Missing'), { code: 'not_found', message: 'there is none of it' });
+  const unread = {
+    code: 'internal',
+    message: 'echo/plain answered text/plain, which is no JSON; use request() for it',
+  };
+  await t.rejects(service.call('plain'), unread);
+  await t.rejects(service.call('huge'), { code: 'resource_exhausted' });
+  await t.rejects(service.call('broken'), { code: 'unavailable' });
+  t.same(await service.call('Who'), { who: 'first' }, 'and others go on');
+  t.ok(host.lines.some((line) => line.startsWith(`[ROUTER] ${caller.runtimeId} → `)));
+});
+
+t.test('deadlines and leaving', async (t) => {
+  const { caller } = await start(t);
+  const service = caller.service('echo');
+  const before = cancelled;
+  await t.rejects(service.call('Hang', {}, { timeoutMs: 30 }), {
+    code: 'deadline_exceeded',
+    message: 'echo/Hang took more than 30 ms',
+  });
+  await until(() => cancelled === before + 1);
+  const leaving = new AbortController();
+  const call = service.call('Hang', {}, { signal: leaving.signal });
+  leaving.abort();
+  await t.rejects(call, { code: 'canceled' });
+});
+
+t.test('protobuf services', async (t) => {
+  const { caller } = await start(t);
+  await caller.service('log').unary(Logger.method.log, { message: 'routed' });
+  t.ok(said.includes('routed'));
+  const seen: number[] = [];
+  for await (const { status } of caller.service('health').stream(Health.method.watch, {})) seen.push(status);
+  t.same(seen, [1, 2]);
+});
+
+t.test('requests of any kind', async (t) => {
+  const { caller } = await start(t);
+  const service = caller.service('echo');
+  const body = Readable.from(['one ', 'two']);
+  const answer = await service.request({ path: 'any/path?a=1', method: 'PUT', body });
+  t.equal(answer.status, 200);
+  t.equal(answer.headers['x-path'], '/echo.v1.Echo/any/path?a=1');
+  t.equal(await text(answer.body), 'one two');
+});
+
+t.test('a service that nobody provides', async (t) => {
+  const { caller, url } = await start(t);
+  const service = caller.service('nobody');
+  t.notOk(service.available());
+  await t.rejects(service.call('Any'), {
+    code: 'unavailable',
+    message: new RegExp(`^nobody provides nobody at ${url}`),
+  });
+  t.equal(caller.health().state, 'healthy', 'which was never required');
+  await t.rejects(service.whenAvailable(AbortSignal.abort(new Error('enough'))), { message: 'enough' });
+});
+
+t.test('a provider that goes and comes back elsewhere', async (t) => {
+  const { caller, echo, url } = await start(t);
+  const service = caller.service('echo');
+  await echo.close();
+  await until(() => !service.available());
+  await t.rejects(service.call('Who'), { code: 'unavailable' });
+  await plugin(t, { id: 'echo', hostUrl: url, provides: provides('second') });
+  await service.whenAvailable();
+  t.same(await service.call('Who'), { who: 'second' });
+});
+
+t.test('a call that no plugin got to see is sent once more', async (t) => {
+  const { caller, host } = await start(t);
+  const service = caller.service('echo');
+  host.holdBack('unavailable');
+  t.same(await service.call('Who'), { who: 'first' });
+  const before = caller.runtimeId;
+  host.holdBack('unauthenticated');
+  host.registry.remove(before ?? '');
+  t.same(await service.call('Who'), { who: 'first' }, 'with a new identity');
+  t.not(caller.runtimeId, before);
+});
+
+t.test('a host below a path', async (t) => {
+  const { host } = await start(t);
+  const front = createServer((request, response) => {
+    const { method, headers } = request;
+    const onward = httpRequest(
+      `${host.url}${request.url?.replace(/^\/below/, '')}`,
+      { method, headers },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 500, answer.headers);
+        answer.pipe(response);
+      },
+    );
+    request.pipe(onward.on('error', () => response.destroy()));
+  }).listen(0, '127.0.0.1');
+  await once(front, 'listening');
+  t.teardown(() => front.close().closeAllConnections());
+  const { port } = front.address() as AddressInfo;
+  const below = await plugin(t, {
+    id: 'below',
+    hostUrl: `http://127.0.0.1:${port}/below`,
+    requires: [{ type: 'echo' }, { type: 'log' }],
+  });
+  await below.whenReady();
+  t.same(await below.service('echo').call('Who'), { who: 'first' });
+  await below.service('log').unary(Logger.method.log, { message: 'from below' });
+  t.ok(said.includes('from below'));
+});
+
+t.test('a host that is not there', async (t) => {
+  const alone = await plugin(t, { id: 'alone', hostUrl: 'http://127.0.0.1:1' });
+  const expected = {
+    code: 'unavailable',
+    message: 'echo cannot be looked for: no host knows this plugin yet',
+  };
+  await t.rejects(alone.service('echo').call('Who'), expected);
+});
+
+t.test('a call while the host forgets', async (t) => {
+  const first = await startTestHost();
+  t.teardown(() => first.close());
+  const common = { hostUrl: first.url, heartbeatMs: 60_000 };
+  const echo = await plugin(t, { id: 'echo', provides: provides('first'), ...common });
+  const caller = await plugin(t, { id: 'caller', requires: [{ type: 'echo' }], ...common });
+  await caller.whenReady();
+  const service = caller.service('echo');
+  const old = caller.runtimeId;
+  first.registry.remove(old ?? '');
+  await service
+    .call('Who')
+    .catch((error: unknown) => t.equal(ConnectError.from(error).code, 'unauthenticated'));
+  await until(() => caller.runtimeId !== undefined && caller.runtimeId !== old && service.available());
+  t.same(await service.call('Who'), { who: 'first' }, 'it finds out by the call, not by the next heartbeat');
+  t.ok(echo.ready());
+});
