@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
-import { hostname } from 'node:os';
+import { hostname, platform } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
@@ -178,14 +178,18 @@ async function startPluginHost(
   },
 ): Promise<RunningOwnHost> {
   const { inPod, ownNamespace, ...options } = given;
-  const host = config.place.host(inPod ? '0.0.0.0' : '127.0.0.1');
+  // To a pod of the embedded cluster 127.0.0.1 is its own address; other systems than Linux have no more, and pods that pretend.
+  const apart = options.kube.cluster.how === 'embedded' && platform() === 'linux';
+  const host = config.place.host(inPod ? '0.0.0.0' : apart ? '127.0.0.2' : '127.0.0.1');
+  // The embedded cluster has no DNS.
+  const named = inPod && config.place.api === undefined;
   const port = config.XI_PLUGIN_PORT;
   try {
     return await startOwnHost({
       ...options,
       reflect: reflectOf(options.kube),
       address: { host, port },
-      url: config.XI_PLUGIN_URL ?? (inPod ? `http://xi-k8s-plugins.${ownNamespace}:${port}` : undefined),
+      url: config.XI_PLUGIN_URL ?? (named ? `http://xi-k8s-plugins.${ownNamespace}:${port}` : undefined),
       namespaces: config.XI_PLUGIN_NAMESPACES,
       audience: config.XI_PLUGIN_AUDIENCE,
     });

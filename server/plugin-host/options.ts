@@ -44,7 +44,12 @@ const SETTINGS = {
     .meta({ allowed: 'text or json' }),
 };
 
-const PLATFORM = { ...POD, KUBERNETES_SERVICE_HOST: z.string().optional() };
+const PLATFORM = {
+  ...POD,
+  KUBERNETES_SERVICE_HOST: z.string().optional(),
+  // The image sets it, for the operator.
+  XI_CLUSTER: z.string().optional(),
+};
 
 const httpUrl = z.url({ protocol: /^http$/ });
 const File = z.strictObject({

@@ -226,6 +226,7 @@ export class Call implements AnswerSink, CallerEvents {
           'unavailable',
           `${this.#plugin()} cannot be reached${at} (${why}); nothing was sent, so the call may be made again. ` +
             'Look whether the plugin runs and listens there',
+          true,
         );
       case 'starved':
         return new Refusal(
@@ -233,6 +234,7 @@ export class Call implements AnswerSink, CallerEvents {
           'resource_exhausted',
           `the host cannot open a connection to ${this.#plugin()} (${why}); nothing was sent. ` +
             'Raise its limit of open files, or call less at a time',
+          true,
         );
       case 'broken':
         return new Refusal(
@@ -249,6 +251,7 @@ export class Call implements AnswerSink, CallerEvents {
       503,
       'unavailable',
       `${this.#plugin()} has no address now; call again when it is ready`,
+      true,
     );
   }
 

@@ -9,6 +9,7 @@ import type {
 } from 'node:http2';
 import { errorBody } from '../../../connect/index.js';
 import { forwardedTrailers, headerIn } from './headers.js';
+import { NOT_SENT } from './refusal.js';
 import type { Answered } from './refusal.js';
 import type { Written } from './upstream.js';
 
@@ -124,13 +125,14 @@ class Http1Caller implements Caller {
     this.#response.flushHeaders();
   }
 
-  refuse({ status, code, message }: Answered): void {
+  refuse({ status, code, message, notSent }: Answered): void {
     this.#headers = undefined;
     this.#first = undefined;
     const body = errorBody(code, message);
     this.#response.writeHead(status, {
       'content-type': 'application/json',
       'content-length': body.length,
+      ...(notSent && { [NOT_SENT]: '1' }),
     });
     this.headSent = true;
     this.#response.end(body);
@@ -243,7 +245,7 @@ class Http2Caller implements Caller {
     this.#flush(false);
   }
 
-  refuse({ status, code, message }: Answered): void {
+  refuse({ status, code, message, notSent }: Answered): void {
     if (this.#stream.destroyed || this.#stream.headersSent) return;
     this.headSent = true;
     this.#headers = undefined;
@@ -253,6 +255,7 @@ class Http2Caller implements Caller {
       ':status': status,
       'content-type': 'application/json',
       'content-length': body.length,
+      ...(notSent && { [NOT_SENT]: '1' }),
     });
     this.#stream.end(body);
     this.#request.resume();

@@ -1,5 +1,5 @@
 /** Which headers a call carries on, and what the router itself reads of them. */
-import { badRequest, Refusal } from './refusal.js';
+import { badRequest, NOT_SENT, Refusal } from './refusal.js';
 
 /** Of one connection, by RFC 9110 7.6.1 and its ancestors, and those of the message's framing, which the router sets. */
 const OF_THE_CONNECTION: ReadonlySet<string> = new Set([
@@ -128,7 +128,8 @@ export function answerHeaders(raw: readonly string[]): string[] {
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i]!.toLowerCase();
     if (name === 'connection') connection = `${connection ?? ''},${raw[i + 1]!}`;
-    else if (name === 'content-length' || !OF_THE_CONNECTION.has(name)) forward.push(raw[i]!, raw[i + 1]!);
+    else if (name === 'content-length' || (!OF_THE_CONNECTION.has(name) && name !== NOT_SENT))
+      forward.push(raw[i]!, raw[i + 1]!);
   }
   if (connection !== undefined) dropNamed(forward, connection);
   return forward;

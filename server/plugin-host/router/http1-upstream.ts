@@ -19,9 +19,9 @@ export interface Http1Options {
 const MARGIN_MS = 1_000;
 /** Bodies up to so many bytes go out in one piece with the head. */
 const SMALL = 8 * 1024;
-/** Bytes that are read at once, and up to how many are copied out of the buffer. Untouched pages of it cost nothing. */
+/** Bytes that are read at once: few, and copied out of their buffer, until that has been too small. */
+const SMALL_READ = 16 * 1024;
 const READ = 256 * 1024;
-const COPIED = 16 * 1024;
 /** Buffers that a connection keeps for its next reads. */
 const SPARE = 4;
 const TIMED_OUT = Object.assign(new Error('it did not accept the connection in time'), { code: 'ETIMEDOUT' });
@@ -88,7 +88,7 @@ class Connection implements AnswerEvents {
   readonly #socket: Socket;
   readonly #parser: AnswerParser;
   readonly #connectTimer: NodeJS.Timeout;
-  #buffer = Buffer.allocUnsafeSlow(READ);
+  #buffer = Buffer.allocUnsafeSlow(SMALL_READ);
   readonly #spare: Buffer<ArrayBuffer>[] = [];
   /** What is being read out of a buffer just now. */
   #read: Read | undefined;
@@ -180,7 +180,9 @@ class Connection implements AnswerEvents {
   #onRead(length: number): boolean {
     const buffer = this.#buffer;
     const bytes = buffer.subarray(0, length);
-    if (length <= COPIED) {
+    if (length <= SMALL_READ) {
+      // It was full: there is more to come.
+      if (length === SMALL_READ) this.#buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(READ);
       this.#onData(Buffer.from(bytes));
       return true;
     }

@@ -2,7 +2,10 @@
 import type { Code } from '../../../connect/types.js';
 
 /** An answer of the router's own. */
-export type Answered = Pick<Refusal, 'status' | 'code' | 'message'>;
+export type Answered = Pick<Refusal, 'status' | 'code' | 'message'> & { readonly notSent?: boolean };
+
+/** Tells the caller that no plugin has seen any of the call, so that it may be made again. Plugins cannot say it. */
+export const NOT_SENT = 'x-plugin-not-sent';
 
 /** A call that the router answers itself: the HTTP status and the Connect error of the answer. */
 export class Refusal extends Error {
@@ -11,6 +14,8 @@ export class Refusal extends Error {
     readonly status: number,
     readonly code: Code,
     message: string,
+    /** Whether it is sure that nothing was sent to a plugin. */
+    readonly notSent = false,
   ) {
     super(message);
   }

@@ -81,7 +81,8 @@ export function createRouter(options: RouterOptions): Router {
       { status: refusal.status, code: refusal.code, ...(refusal !== error && { error }) },
       `[ROUTER] refused ${what} ${refusal.status}: ${refusal.message}`,
     );
-    caller.refuse(refusal);
+    const { status, code, message } = refusal;
+    caller.refuse({ status, code, message, notSent: true });
   };
 
   const inFlight = (provider?: string): number => {

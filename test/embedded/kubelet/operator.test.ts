@@ -136,7 +136,8 @@ t.test('the operator becomes ready, serves, tells, and goes', async (t) => {
   const said = (): Promise<string> => logOf(kube, { metadata }).catch(() => '');
   await eventually(said, (log) => log.includes('localhost:8080'), 'it listens');
   const info = '/connectplugin.v1.PluginIdentity/GetPluginInfo';
-  const head = 'Host: localhost:8080\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close';
+  const head =
+    'Host: localhost:8080\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close';
   const ask = `POST ${info} HTTP/1.1\r\n${head}\r\n\r\n{}`;
   t.match(await through(kube, at, ask), /"selfId":"clock"/, 'a plugin listens on localhost:8080 as well');
   const operatorAt = { namespace: NAMESPACE, name: pods[0]?.metadata?.name ?? '' };

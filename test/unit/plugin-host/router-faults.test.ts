@@ -168,6 +168,7 @@ t.test('a plugin that refuses the connection is unroutable from then on, until i
   const first = await call(host, `/services/s/${id}/M`, { body: 'x' });
   t.equal(first.status, 502);
   t.match(errorOf(first), { code: 'unavailable', message: /ECONNREFUSED.*nothing was sent/ });
+  t.equal(first.headers['x-plugin-not-sent'], '1', 'for programs too');
   t.equal((await call(host, `/services/s/${id}/M`)).status, 503, 'the second call is not tried');
   host.registry.alive(id);
   t.equal(
@@ -214,6 +215,7 @@ t.test('nothing is sent twice: what broke off after it was sent is told as such'
   const answer = await call(host, '/services/s/-/M', { body: 'x' });
   t.equal(answer.status, 502);
   t.match(errorOf(answer), { code: 'unavailable', message: /unknown/ });
+  t.notOk('x-plugin-not-sent' in answer.headers);
   t.equal(seen, 1);
   t.equal(plugin.opened(), 0);
 });
