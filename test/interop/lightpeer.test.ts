@@ -113,6 +113,9 @@ t.test('our peers join a network of Go peers', { skip }, async (t) => {
   t.strictSame(await query(a), all);
   t.strictSame(await query(b), all);
   for (const { address } of [one, two]) t.ok(await until(async () => same(await queryByGo(address), all)));
+  // A block that a Go peer makes before it has heard of the newest member is refused, as among Go peers.
+  const everybody = [one.address, two.address, a.address, b.address];
+  for (const peer of [one, two]) t.ok(await until(async () => same(await listedByGo(peer), everybody)));
 
   for (const [i, { address }] of [one, a, two, b].entries()) {
     all.unshift(`from ${i}`);

@@ -109,6 +109,10 @@ t.test('callers that end their side, or reset, leave nothing behind', async (t) 
   await until(() => two.text().length >= 9);
   two.socket.end();
   await two.closed;
+  const broken = wire(port, Buffer.concat([Buffer.from(PREFACE), SETTINGS, Buffer.from(GET)]));
+  await until(() => broken.text().includes('too large frame'));
+  broken.socket.end();
+  await broken.closed;
   for (const bytes of ['', 'G', PREFACE, GET]) {
     const { socket } = wire(port, bytes);
     await once(socket, 'connect');
