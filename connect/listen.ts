@@ -51,7 +51,7 @@ export async function listenBoth(options: ListenOptions): Promise<Listener> {
   const bounds = boundsOf(options);
   const http1 = http1Server(bounds);
   const http2 = h2cServer(bounds);
-  const sessions = sessionsOf(http2, bounds.keepAliveMs);
+  const sessions = sessionsOf(http2, bounds);
   const undecided = splitConnections(http1, http2, bounds.headersTimeoutMs);
   http1.listen(options.port, options.host);
   await once(http1, 'listening');
@@ -128,8 +128,8 @@ function excess(raw: readonly string[], bounds: Omit<Bounds, 'onRequest'>): stri
 /** `:method`, `:scheme`, `:authority` and `:path`. */
 const PSEUDO_HEADERS = 4;
 
-/** The open sessions. One without a call is closed when nothing came for `idleMs`. */
-function sessionsOf(server: Http2Server, idleMs: number): ReadonlySet<ServerHttp2Session> {
+/** The open sessions. One that was silent for the time is closed if it has no call, and else asked whether it lives. */
+function sessionsOf(server: Http2Server, bounds: Bounds): ReadonlySet<ServerHttp2Session> {
   const sessions = new Set<ServerHttp2Session>();
   server.on('session', (session) => {
     let calls = 0;
@@ -139,11 +139,27 @@ function sessionsOf(server: Http2Server, idleMs: number): ReadonlySet<ServerHttp
       calls++;
       stream.once('close', () => calls--);
     });
-    session.setTimeout(idleMs, () => {
+    session.setTimeout(bounds.keepAliveMs);
+    session.on('timeout', () => {
       if (calls === 0) session.close();
+      else requireLife(session, bounds);
     });
   });
   return sessions;
+}
+
+/**
+ * Destroys a session that answers no ping in time. Node stops reading from one that sent a broken frame, and would not even
+ * see its caller close the connection.
+ */
+function requireLife(session: ServerHttp2Session, bounds: Bounds): void {
+  const timer = setTimeout(() => session.destroy(), bounds.headersTimeoutMs).unref();
+  // A session that is closed before fails its ping.
+  session.ping((error) => {
+    clearTimeout(timer);
+    // The answer to a ping starts no new silence by itself.
+    if (error === null) session.setTimeout(bounds.keepAliveMs);
+  });
 }
 
 interface Open {

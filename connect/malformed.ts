@@ -8,7 +8,7 @@ const KNOWN: Readonly<Record<string, readonly [status: string, code: Code, messa
   HPE_HEADER_OVERFLOW: [
     '431 Request Header Fields Too Large',
     'resource_exhausted',
-    'the headers are too large',
+    'the headers are too large or too many',
   ],
   ERR_HTTP_REQUEST_TIMEOUT: [
     '408 Request Timeout',

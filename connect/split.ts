@@ -16,37 +16,17 @@ export interface Undecided {
 export function splitConnections(http1: Server, http2: Http2Server, timeoutMs: number): Undecided {
   const accept = http1.listeners('connection');
   const waiting = new Set<Socket>();
-  const spoken = closeEnded(http1);
   http1.removeAllListeners('connection');
   http1.on('connection', (socket: Socket) => {
     waiting.add(socket);
     look(socket, timeoutMs, (speaksHttp2) => {
       waiting.delete(socket);
-      if (speaksHttp2 === true) {
-        spoken(socket);
-        http2.emit('connection', socket);
-      }
+      if (speaksHttp2 === true) http2.emit('connection', socket);
       // Not by an event: that would come back here.
       if (speaksHttp2 === false) for (const listener of accept) listener.call(http1, socket);
     });
   });
   return { destroy: () => waiting.forEach((socket) => socket.destroy()) };
-}
-
-const SWEEP_MS = 1000;
-
-/**
- * A session that Node ended for a broken frame takes no notice when its caller closes the connection, and would keep it for
- * ever. To read nothing makes the socket see its end, and does nothing while there is none.
- */
-function closeEnded(http1: Server): (socket: Socket) => void {
-  const sockets = new Set<Socket>();
-  const sweep = setInterval(() => sockets.forEach((socket) => socket.read(0)), SWEEP_MS).unref();
-  http1.once('close', () => clearInterval(sweep));
-  return (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  };
 }
 
 /** Tells what a connection speaks: undefined when it was closed, or said nothing in time, before that was to be seen. */

@@ -96,11 +96,11 @@ export async function control(leadership: Leadership, options: ControllerOptions
     const busy = new Set(steps.flatMap((step) => (step.do === 'drop' ? [] : [step.pod.uid])));
     for (const { pod, state } of standings) {
       if (state !== 'member' || busy.has(pod.uid)) continue;
-      roster.settled(key, pod.uid);
+      roster.arrived(key, pod.uid);
       joined.delete(pod.uid);
       events.recovered(pod);
     }
-    for (const pod of departed) if (!busy.has(pod.uid)) roster.settled(key, pod.uid);
+    for (const pod of departed) if (!busy.has(pod.uid)) roster.seenOff(key, pod.uid);
     for (const { pod, state, why = '', report } of standings)
       if (state === 'apart' && report?.kind === 'status' && !busy.has(pod.uid))
         events.tell(pod, 'Warning', 'PeerUnfit', why);
@@ -133,7 +133,7 @@ export async function control(leadership: Leadership, options: ControllerOptions
         const kept = new Map([...ledger.get(key), [pod.uid, pod.incarnation]]);
         await ledger.set(key, kept, AbortSignal.timeout(KEEP_MS));
       },
-      left: (pod) => roster.settled(key, pod.uid),
+      left: (pod) => roster.seenOff(key, pod.uid),
     });
     metrics.reconciled((performance.now() - began) / 1000);
     // One that was lost long ago is asked again as all are.

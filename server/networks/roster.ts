@@ -13,8 +13,10 @@ export interface Roster {
   size(): number;
   /** What is known of a network but for what its peers say. */
   of(key: string): Pick<Situation, 'pods' | 'elsewhere' | 'moved' | 'departed'>;
-  /** A pod that moved has arrived, or one that departed was seen off. */
-  settled(key: string, uid: string): void;
+  /** A pod that moved has arrived. */
+  arrived(key: string, uid: string): void;
+  /** A pod that departed was seen off. */
+  seenOff(key: string, uid: string): void;
 }
 
 interface Network {
@@ -90,10 +92,9 @@ export function createRoster(shared: SharedNetworks): Roster {
         departed: [...(network?.departed.values() ?? [])],
       };
     },
-    settled(key, uid) {
-      const network = networks.get(key);
-      network?.moved.delete(uid);
-      network?.departed.delete(uid);
+    arrived: (key, uid) => void networks.get(key)?.moved.delete(uid),
+    seenOff(key, uid) {
+      networks.get(key)?.departed.delete(uid);
       tidy(key);
     },
   };

@@ -220,6 +220,8 @@ await t.test('every function names each bad field', async (t) => {
       );
     }
     for (const [key, schema] of Object.entries(params.properties)) {
+      const anything = ['type', 'anyOf', 'enum', 'const'].every((rule) => !(rule in schema));
+      if (anything) continue;
       const wrong = schema['type'] === 'object' ? [] : {};
       const answer = await call(url, name, { [key]: wrong });
       t.equal(answer.status, 400, `${name}.${key}`);

@@ -32,7 +32,7 @@ const methodsOf = (store: Store, log: (message: string) => Promise<void>) => ({
   },
   async Get(request: MethodRequest): Promise<object> {
     const code = codeIn(request);
-    const url = store.get(code);
+    const url = await store.get(code);
     if (url === undefined) throw new ConnectError('not_found', `there is no URL for the code ${code}`);
     await log(`GET ${code} → ${url}`);
     return { url };

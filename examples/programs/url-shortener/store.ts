@@ -3,7 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { PeerPort } from '../../../lightpeer/port.js';
 
 export interface Store {
-  get(code: string): string | undefined;
+  get(code: string): Promise<string | undefined>;
   /** Keeps a URL. False when the code is that of another one. Resolves when it is kept everywhere. */
   put(code: string, url: string): Promise<boolean>;
 }
@@ -12,7 +12,7 @@ export interface Store {
 export function memoryStore(): Store {
   const urls = new Map<string, string>();
   return {
-    get: (code) => urls.get(code),
+    get: (code) => Promise.resolve(urls.get(code)),
     async put(code, url) {
       const kept = urls.get(code) ?? url;
       urls.set(code, kept);
@@ -56,6 +56,8 @@ export function sharedStore(peer: PeerPort, signal: AbortSignal): SharedStore {
   /** What is read, and what the chain comes to; not the same while a part of the chain comes again in another order. */
   let shown: Entries = new Map();
   let coming = shown;
+  /** The newest block that is in them. */
+  let newest = '';
   const applied = new Map<string, () => void>();
   let fill: () => void = () => undefined;
   const filled = new Promise<void>((resolve) => (fill = resolve));
@@ -70,15 +72,31 @@ export function sharedStore(peer: PeerPort, signal: AbortSignal): SharedStore {
         const { code, url } = entryOf(event.block.payload) ?? {};
         if (code !== undefined && url !== undefined && !coming.has(code))
           coming.set(code, { url, height: event.height });
+        newest = event.block.id;
         applied.get(event.block.id)?.();
       }
     }
   };
 
+  /**
+   * What is here on disk, and of which this replica has not heard yet that it is everywhere: whoever put it may know already.
+   * Of several with one code the oldest counts.
+   */
+  const unheard = async (code: string): Promise<string | undefined> => {
+    const heard = newest;
+    let url: string | undefined;
+    for await (const { id, payload } of peer.query()) {
+      if (id === heard) break;
+      const entry = entryOf(payload);
+      if (entry?.code === code) url = entry.url;
+    }
+    return url;
+  };
+
   return {
     filled,
     ended: follow(),
-    get: (code) => shown.get(code)?.url,
+    get: async (code) => shown.get(code)?.url ?? unheard(code),
     async put(code, url) {
       const kept = shown.get(code)?.url;
       if (kept !== undefined) return kept === url;

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
+import { whyNoKubectl } from '../../helpers/stock-kubectl.js';
 import { dig, PATCH, startApi } from './server.js';
 import type { Answer, Api, Body, Value } from './server.js';
 
@@ -149,10 +150,7 @@ await define(
   definition('Widget', 'demo.example.com', [V1, V1BETA1], { shortNames: ['wd'], categories: ['all'] }),
 );
 await served(WIDGETS);
-const hasKubectl = await run('kubectl', ['version', '--client']).then(
-  () => true,
-  () => false,
-);
+const noKubectl = whyNoKubectl();
 const home = await mkdtemp(join(tmpdir(), 'custom-'));
 t.teardown(() => rm(home, { recursive: true }));
 
@@ -736,10 +734,10 @@ t.test('a definition goes when its objects are gone', async (t) => {
   t.match(await api.ok('GET', path), { items: [] });
 });
 
-if (!hasKubectl)
-  process.stderr.write('custom-resources.test: kubectl lines skipped, there is none on the PATH\n');
+if (noKubectl !== undefined)
+  process.stderr.write(`custom-resources.test: kubectl lines skipped: ${noKubectl}\n`);
 
-t.test('stock kubectl', { skip: hasKubectl ? false : 'there is no kubectl on the PATH' }, async (t) => {
+t.test('stock kubectl', { skip: noKubectl ?? false }, async (t) => {
   const manifest = join(home, 'widget.json');
   await writeFile(manifest, JSON.stringify(widget('mine', { size: 'big' })));
   const typo = join(home, 'typo.json');

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
+import { whyNoKubectl } from '../../helpers/stock-kubectl.js';
 import { dig, startApi } from './server.js';
 import type { Body } from './server.js';
 
@@ -15,10 +16,7 @@ const AGGREGATED = { accept: 'application/json;g=apidiscovery.k8s.io;v=v2;as=API
 const api = await startApi(t);
 const v3 = await api.ok('GET', '/openapi/v3/apis/apps/v1');
 const v2 = await api.ok('GET', '/openapi/v2');
-const hasKubectl = await run('kubectl', ['version', '--client']).then(
-  () => true,
-  () => false,
-);
+const noKubectl = whyNoKubectl();
 const home = await mkdtemp(join(tmpdir(), 'openapi-'));
 t.teardown(() => rm(home, { recursive: true }));
 
@@ -170,9 +168,9 @@ t.test('aggregated discovery says what the lists say', async (t) => {
   t.equal((await api.call('GET', '/apis/apps', undefined, AGGREGATED)).code, 406);
 });
 
-if (!hasKubectl) process.stderr.write('openapi.test: kubectl lines skipped, there is none on the PATH\n');
+if (noKubectl !== undefined) process.stderr.write(`openapi.test: kubectl lines skipped: ${noKubectl}\n`);
 
-t.test('stock kubectl', { skip: hasKubectl ? false : 'there is no kubectl on the PATH' }, async (t) => {
+t.test('stock kubectl', { skip: noKubectl ?? false }, async (t) => {
   const manifest = (name: string, replicas: string, more = ''): string => `apiVersion: apps/v1
 kind: Deployment
 metadata: {name: ${name}}

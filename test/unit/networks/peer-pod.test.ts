@@ -161,7 +161,7 @@ t.test('the roster', (t) => {
   ]);
   t.same(of('default/n'), [0, 0, 0]);
   t.same(of('default/m'), [1, 1, 0], 'it moved');
-  roster.settled('default/m', 'u');
+  roster.arrived('default/m', 'u');
   t.same(of('default/m'), [1, 0, 0]);
 
   t.same(
@@ -171,7 +171,9 @@ t.test('the roster', (t) => {
   );
   t.same(of('default/m'), [0, 0, 1]);
   t.notOk(roster.of('default/n').elsewhere.has('10.0.0.1:9081'));
-  roster.settled('default/m', 'u');
+  roster.arrived('default/m', 'u');
+  t.same(of('default/m'), [0, 0, 1], 'who looked before it left takes nothing of that back');
+  roster.seenOff('default/m', 'u');
   t.same([...roster.keys()], [], 'nothing is kept of what is over');
 
   roster.change({ type: 'added', object: labelledPod(a) });
