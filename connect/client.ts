@@ -7,7 +7,8 @@ import type {
   MessageShape,
 } from '@bufbuild/protobuf';
 import type { Dispatcher } from 'undici';
-import { Pool } from 'undici';
+import request from 'undici/lib/api/api-request.js';
+import Pool from 'undici/lib/dispatcher/pool.js';
 import type { CallOptions, ConnectClient } from './types.js';
 import type { Encoding } from './codec.js';
 import { decode, encode } from './codec.js';
@@ -181,7 +182,7 @@ function send(
     'connect-protocol-version': '1',
   };
   if (call.timeoutMs !== undefined) headers['connect-timeout-ms'] = timeoutHeader(call.timeoutMs);
-  return connection.pool.request({
+  return request.call(connection.pool, {
     method: 'POST',
     path: connection.prefix + path,
     headers,

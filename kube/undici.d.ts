@@ -1,5 +1,5 @@
 /**
- * The two parts of undici that the client needs. Its index brings fetch, WebSocket and more, which cost 8 MiB and 0.1 s
+ * The parts of undici that are needed. Its index brings fetch, WebSocket and more, which cost 8 MiB and 0.1 s
  * at each start.
  */
 declare module 'undici/lib/dispatcher/pool.js' {
@@ -9,4 +9,11 @@ declare module 'undici/lib/dispatcher/pool.js' {
 declare module 'undici/lib/core/connect.js' {
   import { buildConnector } from 'undici';
   export default buildConnector;
+}
+declare module 'undici/lib/api/api-request.js' {
+  import { Dispatcher } from 'undici';
+  export default function request(
+    this: Dispatcher,
+    options: Dispatcher.RequestOptions,
+  ): Promise<Dispatcher.ResponseData>;
 }

@@ -13,6 +13,27 @@ const ADDRESSES = 65_534;
 const FIRST_PORT = 30_000;
 const PORTS = 2_768;
 
+const isOutward = ({ type }: JsonObject): boolean => type === 'NodePort' || type === 'LoadBalancer';
+
+/** Whoever changes the type need not take away what the old one had been given for it; what was changed too is theirs to answer for. */
+function dropWithType(spec: JsonObject, old: JsonObject): void {
+  const drop = (name: string): void => {
+    if (JSON.stringify(spec[name]) === JSON.stringify(old[name])) delete spec[name];
+  };
+  if (isOutward(old) && !isOutward(spec)) {
+    drop('externalTrafficPolicy');
+    drop('healthCheckNodePort');
+    const had = new Set(objectsAt(old, 'ports').map(({ nodePort }) => nodePort));
+    for (const port of objectsAt(spec, 'ports')) if (had.has(port.nodePort)) delete port.nodePort;
+  }
+  if (old.type === 'LoadBalancer' && spec.type !== 'LoadBalancer') {
+    drop('allocateLoadBalancerNodePorts');
+    drop('loadBalancerClass');
+  }
+  if (old.type !== 'ExternalName' && spec.type === 'ExternalName')
+    for (const name of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy']) drop(name);
+}
+
 /** A strategy with ranges of its own: 10.96.0.0/16 for addresses, 30000-32767 for node ports. */
 export function createServiceStrategy(random: () => number = Math.random): Strategy {
   const addresses = new Set<string>([`${PREFIX}0.1`]);
@@ -105,7 +126,10 @@ export function createServiceStrategy(random: () => number = Math.random): Strat
     initialStatus: () => ({ loadBalancer: {} }),
     validateStatus: validateServiceStatus,
     prepareCreate: (service, dryRun) => allocate(service, undefined, dryRun),
-    prepareUpdate: (service, old) => allocate(service, old, false),
+    prepareUpdate(service, old) {
+      dropWithType(objectAt(service, 'spec') ?? {}, objectAt(old, 'spec') ?? {});
+      allocate(service, old, false);
+    },
     validate: validateService,
     removed(service) {
       const address = stringAt(service, 'spec', 'clusterIP');

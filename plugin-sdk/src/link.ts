@@ -2,7 +2,7 @@
  * The way to the host: shake hands, register, tell how one is, again and again. Whatever fails is tried anew, and a host that
  * has forgotten the plugin is told of it from the beginning.
  */
-import { Pool } from 'undici';
+import Pool from 'undici/lib/dispatcher/pool.js';
 import { ConnectError, createConnectClient } from '../../connect/index.js';
 import type { ConnectClient } from '../../connect/index.js';
 import {

@@ -43,6 +43,7 @@ export async function startPlugin(options: PluginOptions): Promise<Plugin> {
   const settings = settingsOf(options);
   const { id, log, requires } = settings;
   const health = createHealthBook();
+  health.onChange(({ state, reason }) => log.info(`${id} is ${state}${reason === '' ? '' : `: ${reason}`}`));
   const dependencies = new Map<string, Dependency>();
   const services = new Map<string, ServiceClient>();
   const waiting = new Set<() => void>();

@@ -1,4 +1,5 @@
 /** Calls to a service of others, through the host's router. */
+import sendRequest from 'undici/lib/api/api-request.js';
 import type {
   DescMethodServerStreaming,
   DescMethodUnary,
@@ -274,7 +275,7 @@ async function dispatch(
   const path = prefix + request.path;
   try {
     const headers = { ...request.headers, ...identityHeaders(identity) };
-    return await pool.request({ path, method, headers, body, signal });
+    return await sendRequest.call(pool, { path, method, headers, body, signal });
   } catch (cause) {
     const { code, message } = ConnectError.from(cause);
     if (code !== 'unavailable') throw cause;

@@ -24,8 +24,9 @@ async function hostDies(t: Test): Promise<void> {
   t.teardown(() => kubectl(['delete', '-k', EXAMPLE, '--ignore-not-found']));
   await kubectl(['apply', '-k', EXAMPLE]);
   await kubectl(['rollout', 'status', 'deployment/url-shortener', '--timeout=120s']);
+  // Those of the test before may still be on their way out.
   const { items } = await read<{ items: Pod[] }>('pods', '-l', 'app=url-shortener');
-  const pod = items[0]?.metadata?.name ?? '';
+  const pod = items.find(({ metadata }) => metadata?.deletionTimestamp === undefined)?.metadata?.name ?? '';
   await withApi(`pod/${pod}`, async (api) => {
     const code = await api.shorten(LONG);
     const before = /\[ROUTER\] (api-\S+) → (storage-\S+) /.exec(await hostLog(pod));

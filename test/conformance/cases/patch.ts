@@ -125,6 +125,14 @@ export const patching = [
       mergePatch(MAP, { metadata: { resourceVersion: '{version}' }, data: { a: '1' } }),
       mergePatch(MAP, { metadata: { resourceVersion: '{version}' }, data: { a: '2' } }),
     ],
+    'a Service of a load balancer that becomes one of the cluster': [
+      setup(post(SERVICES, service('a', { spec: { type: 'LoadBalancer', ports: [{ port: 80 }] } }))),
+      mergePatch(`${SERVICES}/a`, { spec: { type: 'ClusterIP' } }),
+    ],
+    'a Service of the cluster that becomes an external name': [
+      setup(post(SERVICES, service('a', { spec: { ports: [{ port: 80 }] } }))),
+      mergePatch(`${SERVICES}/a`, { spec: { type: 'ExternalName', externalName: 'example.com' } }),
+    ],
     'that changes nothing': [map, mergePatch(MAP, { data: { a: '1' } }), mergePatch(MAP, {}), get(MAP)],
     'of an object that is not there': [
       mergePatch(MAP, { data: { a: '1' } }),
