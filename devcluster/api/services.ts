@@ -31,7 +31,8 @@ function dropWithType(spec: JsonObject, old: JsonObject): void {
     drop('loadBalancerClass');
   }
   if (old.type !== 'ExternalName' && spec.type === 'ExternalName')
-    for (const name of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy']) drop(name);
+    for (const name of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy', 'internalTrafficPolicy'])
+      drop(name);
 }
 
 /** A strategy with ranges of its own: 10.96.0.0/16 for addresses, 30000-32767 for node ports. */

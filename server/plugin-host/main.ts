@@ -4,12 +4,13 @@ import { createHealth } from '../ops/health.js';
 import { createMetrics } from '../ops/metrics.js';
 import { foreign } from '../origin.js';
 import { placeFor } from '../settings.js';
+import { followFile } from './follow-file.js';
 import { onlyLoopback, startHost } from './host.js';
 import type { PluginHost } from './host.js';
 import { createProgramLog } from './log.js';
 import { createHostMetrics } from './metrics.js';
 import { readHostSettings } from './options.js';
-import type { ListenAddress } from './options.js';
+import type { HostFile, ListenAddress } from './options.js';
 import { createCallCounts } from './status.js';
 
 export interface RunningHost {
@@ -44,6 +45,8 @@ export async function runHost(surroundings: HostSurroundings): Promise<RunningHo
   const opsPort = await health.listen(ops).catch((error: unknown) => {
     throw inVain(error, ops, 'XI_PLUGIN_HOST_OPS');
   });
+  const placed = ({ plugins }: HostFile) =>
+    plugins.map(({ name, url }) => ({ name, url: place.address(url) }));
   let host: PluginHost;
   try {
     host = await startHost({
@@ -59,7 +62,7 @@ export async function runHost(surroundings: HostSurroundings): Promise<RunningHo
         serverMetadata: { host: 'xi-k8s', version },
         stateFile: settings.stateFile,
       },
-      plugins: file.plugins.map(({ name, url }) => ({ name, url: place.address(url) })),
+      plugins: placed(file),
       // Whoever listens on other addresses is reached by names that are not known here.
       admit: ({ headers }) => {
         const why = loopback ? foreign(headers, nobody) : undefined;
@@ -70,12 +73,18 @@ export async function runHost(surroundings: HostSurroundings): Promise<RunningHo
     await health.close();
     throw inVain(error, address, 'XI_PLUGIN_HOST_ADDRESS');
   }
+  const following = followFile({
+    manager: host.manager,
+    read: async () => placed(await settings.readFile()),
+    log,
+  });
   log.info({ url: host.url }, `Plugin host ${version} listens on ${host.url}`);
   return {
     url: host.url,
     opsPort,
     async close() {
       health.stopping();
+      await following.close();
       await host.close();
       await health.close();
       log.flush();

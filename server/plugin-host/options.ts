@@ -34,7 +34,7 @@ const SETTINGS = {
     .string()
     .optional()
     .describe(
-      'File (YAML or JSON) that names the plugins that the host manages, and what plugins may register.',
+      'File (YAML or JSON) that names the plugins that the host manages, and what plugins may register. Its plugins are followed while the host runs.',
     )
     .meta({ allowed: 'a path' }),
   XI_LOG_FORMAT: z
@@ -75,6 +75,8 @@ export interface HostSettings {
   readonly stateFile: string | undefined;
   readonly logFormat: 'text' | 'json';
   readonly file: HostFile;
+  /** Reads the file again. @throws ConfigError */
+  readonly readFile: () => Promise<HostFile>;
 }
 
 function parseAddress(text: string, place: Place): ListenAddress {
@@ -105,6 +107,7 @@ async function readFileOf(path: string | undefined, place: Place): Promise<HostF
 /** Reads the environment and the file. @throws ConfigError */
 export async function readHostSettings(environment: Environment, place: Place): Promise<HostSettings> {
   const values = readSettings(SETTINGS, PLATFORM, environment);
+  const readAgain = (): Promise<HostFile> => readFileOf(values.XI_PLUGIN_HOST_CONFIG, place);
   return {
     address: parseAddress(values.XI_PLUGIN_HOST_ADDRESS, place),
     ops: parseAddress(
@@ -114,7 +117,8 @@ export async function readHostSettings(environment: Environment, place: Place): 
     ),
     stateFile: values.XI_PLUGIN_HOST_STATE && place.path(values.XI_PLUGIN_HOST_STATE),
     logFormat: values.XI_LOG_FORMAT,
-    file: await readFileOf(values.XI_PLUGIN_HOST_CONFIG, place),
+    file: await readAgain(),
+    readFile: readAgain,
   };
 }
 

@@ -1,0 +1,188 @@
+/** `xi-k8s plugin-host` as its program starts it: settings, the port, health, its file of plugins, grants, and a restart. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { openSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Test } from 'tap';
+import { createConnectClient } from '../../../connect/index.js';
+import { startPlugin } from '../../../plugin-sdk/src/index.js';
+import type { Plugin } from '../../../plugin-sdk/src/index.js';
+import { Logger } from '../../../proto/gen/capability/logger/v1/logger_pb.js';
+import { CapabilityBroker, HandshakeService } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
+import { runHost } from '../../../server/plugin-host/main.js';
+import { eventually } from '../../helpers/eventually.js';
+
+const until = <T>(what: string, read: () => Promise<T>, passes: (value: T) => boolean): Promise<T> =>
+  eventually(read, passes, { what });
+
+const folder = await mkdtemp(join(tmpdir(), 'plugin-host-'));
+t.teardown(() => rm(folder, { recursive: true }));
+let logs = 0;
+
+async function start(t: Test, environment: Record<string, string> = {}) {
+  const path = join(folder, `log-${++logs}`);
+  const host = await runHost({
+    environment: {
+      XI_PLUGIN_HOST_ADDRESS: '127.0.0.1:0',
+      XI_PLUGIN_HOST_OPS: '127.0.0.1:0',
+      ...environment,
+    },
+    version: '1.2.3',
+    output: openSync(path, 'a'),
+  });
+  t.teardown(() => host.close());
+  return { ...host, opsUrl: `http://127.0.0.1:${host.opsPort}`, log: () => readFile(path, 'utf8') };
+}
+
+/** A plugin of one type that says at which port it was asked. */
+async function provider(t: Test, type: string, hostUrl?: string): Promise<Plugin> {
+  const plugin = await startPlugin({
+    id: `${type}-plugin`,
+    version: '1.0.0',
+    port: 0,
+    provides: [
+      { type, version: '1.0.0', path: `/${type}.v1.S/`, methods: { Where: () => ({ port: plugin.port }) } },
+    ],
+    environment: hostUrl === undefined ? {} : { HOST_URL: hostUrl },
+  });
+  t.teardown(() => plugin.close());
+  return plugin;
+}
+
+interface Status {
+  plugins: { runtimeId: string; routable: boolean; services: { type: string }[] }[];
+}
+const status = async (url: string): Promise<Status> =>
+  (await (await fetch(`${url}/status`)).json()) as Status;
+const types = async (url: string): Promise<string[]> =>
+  (await status(url)).plugins
+    .filter(({ routable }) => routable)
+    .flatMap(({ services }) => services.map(({ type }) => type))
+    .sort();
+
+/** Shakes hands and answers who calls. */
+async function caller(url: string): Promise<Record<string, string>> {
+  const client = createConnectClient({ baseUrl: url });
+  const { runtimeId, runtimeToken } = await client.unary(HandshakeService.method.handshake, {
+    coreProtocolVersion: 1,
+    appProtocolVersion: 1,
+    magicCookieKey: 'CONNECT_PLUGIN',
+    magicCookieValue: 'd3f40b3c2e1a5f8b9c4d7e6a1b2c3d4e',
+    selfId: 'caller',
+    selfVersion: '1.0.0',
+  });
+  await client.close();
+  return { 'x-plugin-runtime-id': runtimeId, authorization: `Bearer ${runtimeToken}` };
+}
+
+t.test('its ports, and whom it refuses', async (t) => {
+  const host = await start(t);
+  t.same(await (await fetch(`${host.url}/health`)).json(), { status: 'ok' });
+  t.same(await status(host.url), { plugins: [], calls: [] });
+  const nothing = await fetch(`${host.url}/nothing`);
+  t.equal(nothing.status, 404);
+  t.match(await nothing.json(), { code: 'unimplemented', message: /GET \/nothing.*\/services\// });
+  for (const headers of [{ origin: 'http://evil.example' }, { 'sec-fetch-site': 'cross-site' }]) {
+    const refused = await fetch(`${host.url}/status`, { headers });
+    t.equal(refused.status, 403);
+    t.match(await refused.json(), { code: 'permission_denied', message: /site/ });
+  }
+  t.equal((await fetch(`${host.opsUrl}/readyz`)).status, 200);
+  t.match(await (await fetch(`${host.opsUrl}/metrics`)).text(), /^xi_plugins 0$/m);
+  t.equal((await fetch(`${host.opsUrl}/status`)).status, 404, 'nothing else there');
+});
+
+t.test('settings that are not allowed', async (t) => {
+  const file = join(folder, 'bad.yaml');
+  await writeFile(file, 'plugins: [{ name: a }]');
+  for (const [environment, message] of [
+    [{ XI_PLUGIN_HOST_ADDRESS: 'here' }, /XI_PLUGIN_HOST_ADDRESS is "here"; allowed is host:port/],
+    [{ XI_PLUGIN_HOST_ADRESS: ':1' }, /did you mean XI_PLUGIN_HOST_ADDRESS\?/],
+    [{ XI_PLUGIN_HOST_CONFIG: join(folder, 'none') }, /cannot be read: ENOENT/],
+    [{ XI_PLUGIN_HOST_CONFIG: file }, /bad\.yaml: plugins\.0\.url/],
+    [{ XI_PLUGIN_HOST_ADDRESS: '192.0.2.1:0' }, /Port 0 of 192\.0\.2\.1 .* Set XI_PLUGIN_HOST_ADDRESS/],
+  ] as [Record<string, string>, RegExp][])
+    await t.rejects(start(t, environment), { name: 'ConfigError', message });
+});
+
+t.test('a grant for the logger is used at the endpoint that it names', async (t) => {
+  const host = await start(t, { XI_LOG_FORMAT: 'json' });
+  const identity = await caller(host.url);
+  const client = createConnectClient({ baseUrl: host.url });
+  t.teardown(() => client.close());
+  const { grant } = await client.unary(
+    CapabilityBroker.method.requestCapability,
+    { capabilityType: 'logger' },
+    { headers: identity },
+  );
+  const logger = createConnectClient({ baseUrl: grant?.endpointUrl ?? '' });
+  t.teardown(() => logger.close());
+  const entry = { level: 'info', message: 'hello from a plugin' };
+  await t.rejects(logger.unary(Logger.method.log, entry), { code: 'unauthenticated' });
+  await logger.unary(Logger.method.log, entry, {
+    headers: { authorization: `Bearer ${grant?.bearerToken}` },
+  });
+  const line = await until(
+    'the line',
+    async () => (await host.log()).split('\n').find((text) => text.includes('hello from a plugin')),
+    (found) => found !== undefined,
+  );
+  t.match(JSON.parse(line ?? ''), { level: 'info', msg: /caller-[0-9a-f]{4}.*hello from a plugin/ });
+});
+
+t.test('its file names the plugins that it manages, and is followed', async (t) => {
+  const file = join(folder, 'plugins.yaml');
+  const write = (plugins: Record<string, Plugin>): Promise<void> =>
+    writeFile(
+      file,
+      JSON.stringify({
+        plugins: Object.entries(plugins).map(([name, { port }]) => ({
+          name,
+          url: `http://127.0.0.1:${port}`,
+        })),
+      }),
+    );
+  const [one, two] = [await provider(t, 'one'), await provider(t, 'two')];
+  await write({ one });
+  const host = await start(t, { XI_PLUGIN_HOST_CONFIG: file });
+  const has = (...wanted: string[]): Promise<unknown> =>
+    until(
+      wanted.join(),
+      () => types(host.url),
+      (found) => found.join() === wanted.join(),
+    );
+  await has('one');
+  await write({ one, two });
+  await has('one', 'two');
+
+  const headers = { ...(await caller(host.url)), 'content-type': 'application/json' };
+  const where = async (): Promise<unknown> =>
+    (await fetch(`${host.url}/services/one/-/Where`, { method: 'POST', headers, body: '{}' })).json();
+  t.same(await where(), { port: one.port });
+  const other = await provider(t, 'one');
+  await write({ one: other, two });
+  await until('the other', where, (found) => (found as { port: number }).port === other.port);
+  await writeFile(file, 'plugins: nonsense');
+  await until('a complaint', host.log, (text) => /plugins: .*All stays as it is/.test(text));
+  await has('one', 'two');
+  await write({ two });
+  await has('two');
+});
+
+t.test('plugins stay registered when the host comes back', async (t) => {
+  const environment = { XI_PLUGIN_HOST_STATE: join(folder, 'state') };
+  const first = await start(t, environment);
+  await provider(t, 'kept', first.url);
+  await until(
+    'its registration',
+    () => types(first.url),
+    (found) => found.join() === 'kept',
+  );
+  const [before] = (await status(first.url)).plugins;
+  await first.close();
+  const second = await start(t, { ...environment, XI_PLUGIN_HOST_ADDRESS: new URL(first.url).host });
+  const [after] = (await status(second.url)).plugins;
+  t.equal(after?.runtimeId, before?.runtimeId);
+  t.same(await types(second.url), ['kept']);
+});
