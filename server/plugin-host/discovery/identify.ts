@@ -3,6 +3,7 @@
  * the pod, and the plugin may be reached at that pod's addresses only.
  */
 import { createHash } from 'node:crypto';
+import { ConnectError } from '../../../connect/index.js';
 import { PODS } from '../../ports.js';
 import type { Kube, KubeObject, Resource } from '../../ports.js';
 import type { HandshakeCall, Vouched } from '../registry/options.js';
@@ -93,14 +94,22 @@ interface Kept {
 
 /**
  * Makes the registry's `identify`. Answers are kept, good ones for 5 minutes and refusals for 30 seconds; a token is asked about once
- * at a time. It throws an Error for the plugin.
+ * at a time. It throws an Error for the plugin,
+ * and `unavailable` when the API server does not answer.
  */
 export function createIdentify(options: IdentifyOptions): (call: HandshakeCall) => Promise<Vouched> {
   const { now = () => performance.now() } = options;
   const kept = new Map<string, Kept>();
 
   const ask = (key: string, token: string): Promise<Vouched> => {
-    const answer = vouch(options, token);
+    const answer = vouch(options, token).catch((error: Error) => {
+      if (error instanceof Refused) throw error;
+      throw new ConnectError(
+        'unavailable',
+        `the API server cannot be asked who this plugin is: ${error.message} Shake hands again in a moment`,
+        { cause: error },
+      );
+    });
     const entry: Kept = { answer, until: Infinity };
     const [oldest] = kept.keys();
     if (kept.size >= MAX_KEPT && oldest !== undefined) kept.delete(oldest);

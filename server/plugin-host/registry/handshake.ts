@@ -1,5 +1,5 @@
 /** The handshake: the guard against the wrong server, versions, and an identity for who names itself. */
-import { unary } from '../../../connect/index.js';
+import { ConnectError, unary } from '../../../connect/index.js';
 import type { CallContext, Handler } from '../../../connect/types.js';
 import { HandshakeService } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
 import type { HandshakeRequest } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
@@ -61,6 +61,8 @@ async function vouchedFor(
       remoteAddress: context.remoteAddress,
     });
   } catch (error) {
+    // It says itself what it is, such as that nobody can be asked now.
+    if (error instanceof ConnectError) throw error;
     throw refusal('unauthenticated', `${quoted(selfId)} is not who it says: ${(error as Error).message}`);
   }
 }

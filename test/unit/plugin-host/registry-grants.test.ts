@@ -34,10 +34,10 @@ await t.test('a granted logger is called at the endpoint that the grant names', 
   t.teardown(() => logger.close());
   await logger.unary(Logger.method.log, {
     level: 'info',
-    message: 'stored\nFAKE LINE\u001b[2J',
+    message: 'stored\nFAKE LINE\u001b[2J\u0085\u2028',
     fields: { code: 'a' },
   });
-  t.match(host.lines.at(-1), `[${plugin.runtimeId}] stored\\nFAKE LINE`);
+  t.match(host.lines.at(-1), `[${plugin.runtimeId}] stored\\nFAKE LINE\\u001b[2J\\u0085\\u2028`);
   t.notMatch(host.lines.at(-1), /\p{Cc}/u, 'one line, whatever was sent');
   for (const wrong of [{ message: 'x'.repeat(16_385) }, { level: 'x'.repeat(17) }, { fields: { 'a b': '' } }])
     t.equal((await failure(logger.unary(Logger.method.log, wrong))).code, 'invalid_argument');
