@@ -23,8 +23,17 @@ export function followFile({ manager, read, log, everyMs = 1_000 }: FollowOption
   const told = (what: string, name: string, work: Promise<void>): void =>
     void work.then(
       () => log.info({ plugin: name }, `Plugin ${name} is ${what}, as the file says`),
-      (err: unknown) => log.warn({ plugin: name, err }, `Plugin ${name} is not ${what}`),
+      (err: unknown) => {
+        log.warn({ plugin: name, err }, `Plugin ${name} is not ${what}, and is tried again`);
+        before = '';
+      },
     );
+  /** One that does not run yet has no calls to lose. */
+  const moved = async (name: string, url: string, runs: boolean): Promise<void> => {
+    if (runs) return manager.replace(name, url);
+    await manager.remove(name);
+    void manager.add({ name, url }).catch(() => undefined);
+  };
 
   const look = async (): Promise<void> => {
     const wanted = (await read()).map(({ name, url }) => ({ name, url }));
@@ -32,12 +41,14 @@ export function followFile({ manager, read, log, everyMs = 1_000 }: FollowOption
     const now = JSON.stringify(wanted);
     if (now === before) return;
     before = now;
-    const running = new Map(manager.plugins().map(({ name, url }) => [name, url]));
-    for (const name of running.keys())
+    const known = new Map(manager.plugins().map((plugin) => [plugin.name, plugin]));
+    for (const name of known.keys())
       if (!wanted.some((plugin) => plugin.name === name)) told('removed', name, manager.remove(name));
-    for (const { name, url } of wanted)
-      if (!running.has(name)) told('added', name, manager.add({ name, url }));
-      else if (running.get(name) !== url) told('replaced', name, manager.replace(name, url));
+    for (const { name, url } of wanted) {
+      const plugin = known.get(name);
+      if (plugin === undefined) told('added', name, manager.add({ name, url }));
+      else if (plugin.url !== url) told('moved', name, moved(name, url, plugin.state === 'running'));
+    }
   };
 
   let looking: Promise<void> = Promise.resolve();

@@ -25,6 +25,8 @@ export interface HostOptions {
   readonly registry: Omit<RegistryOptions, 'log' | 'metrics' | 'hostUrl'>;
   /** Plugins that the host manages from the start. */
   readonly plugins?: readonly { readonly name: string; readonly url: string }[] | undefined;
+  /** Whether GET /status is answered, which asks for no identity. */
+  readonly showStatus: boolean;
   /** Throws for a request that is nobody's here, such as a browser's of another site; the error's text is answered. */
   readonly admit: (request: IncomingMessage) => void;
 }
@@ -92,7 +94,7 @@ export async function startHost(options: HostOptions): Promise<PluginHost> {
     const path = request.url?.replace(/\?.*/s, '');
     const reads = request.method === 'GET' || request.method === 'HEAD';
     if (path === '/health' && reads) return sendJson(response, 200, { status: 'ok' });
-    if (path === STATUS_PATH && reads) return sendJson(response, 200, status());
+    if (options.showStatus && path === STATUS_PATH && reads) return sendJson(response, 200, status());
     sendJson(response, 404, {
       code: 'unimplemented',
       message: `the host has no ${request.method} ${path}: there are the services of connectplugin.v1, /services/{type}/{provider}/{method}, /health and ${STATUS_PATH}`,

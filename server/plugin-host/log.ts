@@ -27,6 +27,13 @@ function writeAll(fd: number, text: string): void {
     }
 }
 
+/** What plugins say of themselves must not look like a line of the host's. */
+const oneLine = (text: string): string =>
+  text.replace(
+    /[\p{Cc}\u2028\u2029]/gu,
+    (sign) => `\\u${sign.codePointAt(0)!.toString(16).padStart(4, '0')}`,
+  );
+
 const plain = (fields: object): object =>
   Object.fromEntries(
     Object.entries(fields).map(([key, value]: [string, unknown]) => [
@@ -47,7 +54,7 @@ export function createProgramLog(format: HostSettings['logFormat'], fd: number):
     writeAll(fd, text);
   };
   const add = (line: string): void => {
-    waiting += `${line}\n`;
+    waiting += `${oneLine(line)}\n`;
     if (waiting.length >= CHUNK) flush();
     else timer ??= setTimeout(flush, WAIT_MS).unref();
   };

@@ -63,6 +63,7 @@ export async function runHost(surroundings: HostSurroundings): Promise<RunningHo
         stateFile: settings.stateFile,
       },
       plugins: placed(file),
+      showStatus: loopback,
       // Whoever listens on other addresses is reached by names that are not known here.
       admit: ({ headers }) => {
         const why = loopback ? foreign(headers, nobody) : undefined;

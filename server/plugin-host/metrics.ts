@@ -5,7 +5,7 @@ import type { CallCounts } from './status.js';
 
 /** Bounds of the histogram, in seconds: calls on a loopback take a fraction of a millisecond. */
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5, 30];
-/** Callers, providers and methods that are counted apart. Methods are named by callers, who could name any number. */
+/** Callers, providers and methods that are counted apart: methods are named by callers, and plugins that come again have new names. */
 const MAX_SERIES = 2_000;
 const OTHERS = '(others)';
 
@@ -29,22 +29,22 @@ export function createHostMetrics(metrics: Metrics, counts: CallCounts): RoutedM
   let services = 0;
   metrics.observed('xi_plugin_services', 'Services that are registered.', () => [[services]]);
 
-  /** The method, or one name for all that are too many. */
-  const methodOf = (caller: string, provider: string, method: string): string => {
-    const key = `${caller} ${provider} ${method}`;
-    if (series.has(key)) return method;
-    if (series.size >= MAX_SERIES) return OTHERS;
+  const isCounted = (key: string): boolean => {
+    if (series.has(key)) return true;
+    if (series.size >= MAX_SERIES) return false;
     series.add(key);
-    return method;
+    return true;
   };
 
   return {
     routed(labels, seconds) {
       counts.routed(labels, seconds);
-      const { caller, provider, type, status } = labels;
-      const method = methodOf(caller, provider, labels.method);
-      calls.add({ caller, provider, type, method, status: String(status) });
-      times.observe(seconds, { provider, type });
+      const { caller, provider, type, method, status } = labels;
+      const who = isCounted(`${caller} ${provider} ${type} ${method} ${status}`)
+        ? { caller, provider, type, method }
+        : { caller: OTHERS, provider: OTHERS, type: OTHERS, method: OTHERS };
+      calls.add({ ...who, status: String(status) });
+      times.observe(seconds, { provider: who.provider, type: who.type });
     },
     registered: (count) => void (services = count),
     observe: (name, help, read) => metrics.observed(name, help, () => [[read()]]),

@@ -48,6 +48,7 @@ export async function startOwnHost(options: OwnHostOptions): Promise<RunningOwnH
       identify: createIdentify({ kube, audience, namespaces }),
       serverMetadata: { host: 'xi-k8s', version },
     },
+    showStatus: false,
     // No page of a browser has business here.
     admit({ headers }) {
       if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined)

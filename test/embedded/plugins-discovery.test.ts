@@ -297,6 +297,7 @@ t.test('pods are deleted under load, and no call fails', async (t) => {
   await makeService('busy');
   const counts = createCallCounts();
   const host = await startHost({
+    showStatus: true,
     address: { host: '127.0.0.1', port: 0 },
     log,
     counts,

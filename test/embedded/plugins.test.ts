@@ -53,6 +53,7 @@ async function startTestHost(host: string, port: number): Promise<{ host: Plugin
   };
   const counts = createCallCounts();
   const started = await startHost({
+    showStatus: true,
     address: { host, port },
     log,
     counts,

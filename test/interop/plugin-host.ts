@@ -29,6 +29,7 @@ export async function startTestHost({
   const note = (_fields: object, text: string): void => void lines.push(text);
   const counts = createCallCounts();
   const host = await startHost({
+    showStatus: true,
     address: { host: '127.0.0.1', port },
     log: { info: note, warn: note },
     counts,

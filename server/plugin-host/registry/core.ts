@@ -23,6 +23,7 @@ export interface Core extends Enrolment, Liveness, Pick<Ground, 'roster' | 'dire
 export function createCore(options: CoreOptions): Core {
   const ground = createGround(options);
   const { roster, directory, registrations, changed } = ground;
+  const enrolment = createEnrolment(ground);
 
   function remove(runtimeId: string, why: string): boolean {
     const plugin = roster.get(runtimeId);
@@ -62,7 +63,7 @@ export function createCore(options: CoreOptions): Core {
 
   return {
     ...{ roster, directory, remove, snapshot, restore },
-    ...createEnrolment(ground),
-    ...createLiveness(ground),
+    ...enrolment,
+    ...createLiveness(ground, enrolment.overtaken),
   };
 }

@@ -46,6 +46,8 @@ export interface Enrolment {
   register(plugin: PluginEntry, offer: Offer): string;
   unregister(plugin: PluginEntry, registrationId: string): void;
   replace(oldId: string, newId: string): void;
+  /** A plugin does not answer: its services go to the one that was started in its place, if there is one. */
+  overtaken(plugin: PluginEntry): void;
 }
 
 export function createEnrolment(ground: Ground): Enrolment {
@@ -105,6 +107,25 @@ export function createEnrolment(ground: Ground): Enrolment {
     from.supersededAt ??= now();
     if (from.services.size === 0) end(from, `${service.plugin.runtimeId} took its place`);
     else changed(from);
+  }
+
+  /** A plugin that was started anew may have registered at another address before the death of its former self was noticed. */
+  function overtaken(plugin: PluginEntry): void {
+    if (plugin.origin !== 'unmanaged') return;
+    const heirs = roster
+      .namesakes(plugin.selfId)
+      .filter(
+        (other) =>
+          other !== plugin &&
+          other.principal === plugin.principal &&
+          other.lost === undefined &&
+          other.since > plugin.since &&
+          now() - other.since < limits.supersededMs,
+      );
+    for (const { type } of [...plugin.services.values()]) {
+      const heir = heirs.map(({ services }) => services.get(type)).find((service) => service !== undefined);
+      if (heir !== undefined) takeOver(heir, plugin);
+    }
   }
 
   function enlist(plugin: PluginEntry, offer: Required<Offer>, baseUrl: string | undefined): ServiceEntry {
@@ -238,5 +259,6 @@ export function createEnrolment(ground: Ground): Enrolment {
     register,
     unregister,
     replace,
+    overtaken,
   };
 }

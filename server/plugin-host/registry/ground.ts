@@ -82,16 +82,15 @@ export function createGround(options: CoreOptions): Ground {
     options.metrics?.registered(registrations.size);
   }
 
-  /** Oldest first, as the roster is in the order of coming. */
+  /** Of those that provide nothing the one goes whose token was used, or given out, the longest time ago. */
   function makeRoom(): void {
-    for (const plugin of roster.all())
-      if (
-        !plugin.used &&
-        plugin.origin === 'unmanaged' &&
-        plugin.services.size === 0 &&
-        now() - plugin.since >= limits.unusedMs
-      )
-        return end(plugin, 'the host is full, and it has not been used');
+    let oldest: PluginEntry | undefined;
+    for (const plugin of roster.all()) {
+      const idle = plugin.origin === 'unmanaged' && plugin.services.size === 0;
+      if (!idle || now() - plugin.lastUsed < limits.unusedMs) continue;
+      if (oldest === undefined || plugin.lastUsed < oldest.lastUsed) oldest = plugin;
+    }
+    if (oldest !== undefined) end(oldest, 'the host is full, and it provides nothing');
   }
 
   return { options, roster, directory, registrations, changed, withdraw, end };

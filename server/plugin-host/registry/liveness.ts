@@ -36,7 +36,11 @@ const isAs = (plugin: PluginEntry, { state, reason, unavailableDependencies }: R
   plugin.reason === reason &&
   plugin.unavailableDependencies.join('\n') === unavailableDependencies.join('\n');
 
-export function createLiveness({ options, roster, changed, end }: Ground): Liveness {
+/** @param overtaken told of a plugin that does not answer: another may have come in its place before. */
+export function createLiveness(
+  { options, roster, changed, end }: Ground,
+  overtaken: (plugin: PluginEntry) => void,
+): Liveness {
   const { log, now, limits } = options;
 
   function report(plugin: PluginEntry, said: Report): void {
@@ -79,6 +83,7 @@ export function createLiveness({ options, roster, changed, end }: Ground): Liven
       `${plugin.runtimeId} does not answer (${why}): no calls are routed to it until it does`,
     );
     changed(plugin);
+    overtaken(plugin);
   }
 
   function refused(registration: Registration, target: Target, why: string): void {
@@ -91,7 +96,7 @@ export function createLiveness({ options, roster, changed, end }: Ground): Liven
 
   /** No calls go to the address until the plugin is seen alive; without another one it is lost. */
   function setAside(plugin: PluginEntry, baseUrl: string, why: string): void {
-    if (plugin.lost !== undefined) return;
+    if (plugin.lost !== undefined || plugin.refused.has(baseUrl)) return;
     plugin.refused.add(baseUrl);
     if (baseUrlsOf(plugin).every((url) => plugin.refused.has(url))) return lose(plugin, why);
     refreshTargets(plugin);
@@ -103,9 +108,14 @@ export function createLiveness({ options, roster, changed, end }: Ground): Liven
     const plugin = roster.get(runtimeId);
     if (plugin === undefined) return;
     plugin.lastUsed = now();
-    if (plugin.lost !== undefined || plugin.refused.size > 0) {
+    const asked = probedUrlOf(plugin);
+    plugin.turn++;
+    const back = plugin.lost !== undefined || (asked !== undefined && plugin.refused.has(asked));
+    if (back) {
+      // Only where it was asked is it known to be.
+      if (plugin.lost !== undefined) for (const url of baseUrlsOf(plugin)) plugin.refused.add(url);
       plugin.lost = undefined;
-      plugin.refused.clear();
+      if (asked !== undefined) plugin.refused.delete(asked);
       refreshTargets(plugin);
       log.info({ plugin: runtimeId }, `${runtimeId} answers again: calls are routed to it`);
       changed(plugin);
@@ -119,10 +129,8 @@ export function createLiveness({ options, roster, changed, end }: Ground): Liven
     const plugin = roster.get(runtimeId);
     const asked = plugin && probedUrlOf(plugin);
     if (plugin === undefined || asked === undefined) return;
-    if (plugin.lost === undefined) return setAside(plugin, asked, why);
-    // Another of its addresses is asked the next time: that one may be back.
-    const [first, ...others] = plugin.baseUrls;
-    if (first !== undefined) plugin.baseUrls = [...others, first];
+    plugin.turn++;
+    setAside(plugin, asked, why);
   }
 
   function setTargets(runtimeId: string, baseUrls: readonly string[]): boolean {

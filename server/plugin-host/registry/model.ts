@@ -54,6 +54,8 @@ export interface PluginEntry {
   lost: { readonly why: string; readonly at: number } | undefined;
   /** Base URLs that refused a call while others still answer. */
   readonly refused: Set<string>;
+  /** Which of its addresses is asked next how it is. */
+  turn: number;
   readonly services: Map<string, ServiceEntry>;
   readonly requires: Map<string, string>;
   readonly since: number;
@@ -75,10 +77,10 @@ export function baseUrlsOf(plugin: PluginEntry): readonly string[] {
   return own.length === 0 ? plugin.baseUrls : [...new Set([...plugin.baseUrls, ...own])];
 }
 
-/** Where the plugin is asked how it is: the first address that is not set aside. */
+/** Where the plugin is asked how it is the next time: at each of its addresses in turn. */
 export function probedUrlOf(plugin: PluginEntry): string | undefined {
   const urls = baseUrlsOf(plugin);
-  return urls.find((url) => !plugin.refused.has(url)) ?? urls[0];
+  return urls[plugin.turn % urls.length];
 }
 
 function targetsOf(plugin: PluginEntry, { baseUrl, path }: Pick<ServiceEntry, 'baseUrl' | 'path'>): Target[] {

@@ -59,6 +59,7 @@ export const newPlugin = (
   unavailableDependencies: [],
   lost: undefined,
   refused: new Set(),
+  turn: 0,
   services: new Map(),
   requires: new Map(),
   since: at,

@@ -89,7 +89,7 @@ export function checkBaseUrl(text: string, allow: AllowBaseUrl): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const plain =
     url !== undefined &&
-    (url.protocol === 'http:' || url.protocol === 'https:') &&
+    url.protocol === 'http:' &&
     url.username + url.password + url.search + url.hash === '' &&
     !/[?#\s\\]/.test(text);
   if (!plain)

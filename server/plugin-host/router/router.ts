@@ -20,7 +20,7 @@ export interface RouterOptions {
   readonly routes: Routes;
   readonly log: HostLog;
   readonly metrics: HostMetrics;
-  /** Milliseconds that a plugin which has the whole request may take to begin its answer; 60,000 by default. */
+  /** Milliseconds that a plugin which has the whole request may take to begin its answer, when the caller names no deadline and the call is no stream; 300,000 by default. */
   readonly headersMs?: number | undefined;
   /** Milliseconds for a connection to a plugin to be there; 5,000 by default. */
   readonly connectMs?: number | undefined;
@@ -65,7 +65,7 @@ export function createRouter(options: RouterOptions): Router {
     log,
     metrics,
     upstreams,
-    headersMs: options.headersMs ?? 60_000,
+    headersMs: options.headersMs ?? 300_000,
     turn: () => (turns = (turns + 1) % 1_000_000),
     started: (call: Call) => active.add(call),
     ended: (call: Call) => {

@@ -91,6 +91,19 @@ t.test('its ports, and whom it refuses', async (t) => {
   t.equal((await fetch(`${host.opsUrl}/readyz`)).status, 200);
   t.match(await (await fetch(`${host.opsUrl}/metrics`)).text(), /^xi_plugins 0$/m);
   t.equal((await fetch(`${host.opsUrl}/status`)).status, 404, 'nothing else there');
+  const open = await start(t, { XI_PLUGIN_HOST_ADDRESS: '0.0.0.0:0' });
+  t.equal((await fetch(`${open.url}/status`)).status, 404, 'on a network nobody is told who is there');
+});
+
+t.test('what plugins say stays one line of the log', async (t) => {
+  const host = await start(t);
+  const headers = { ...(await caller(host.url)), 'content-type': 'application/json' };
+  const forged = '[ROUTER] a → b /Delete 200 (duration: 1ms)';
+  const body = JSON.stringify({ state: 'HEALTH_STATE_DEGRADED', reason: `x\n${forged}\u2028` });
+  await fetch(`${host.url}/connectplugin.v1.PluginLifecycle/ReportHealth`, { method: 'POST', headers, body });
+  const log = await until('the line', host.log, (text) => text.includes('is degraded'));
+  t.match(log, `is degraded: x\\u000a${forged}\\u2028`);
+  t.notMatch(log, /^\[ROUTER\]/m);
 });
 
 t.test('settings that are not allowed', async (t) => {
@@ -168,6 +181,12 @@ t.test('its file names the plugins that it manages, and is followed', async (t) 
   await has('one', 'two');
   await write({ two });
   await has('two');
+  const gone = await provider(t, 'three');
+  await gone.close();
+  await write({ two, three: gone });
+  await until('an attempt', host.log, (text) => text.includes('Plugin three at'));
+  await write({ two, three: await provider(t, 'three') });
+  await has('three', 'two');
 });
 
 t.test('plugins stay registered when the host comes back', async (t) => {

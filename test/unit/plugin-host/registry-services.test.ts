@@ -452,6 +452,42 @@ await t.test('what a plugin no longer registers when it starts anew goes by itse
   );
 });
 
+await t.test('one that was started anew before its death was noticed', async (t) => {
+  const host = await startHost();
+  t.teardown(host.close);
+  const killed = await host.join('storage', { port: 8591 });
+  await killed.register('storage');
+  host.clock.now += 400;
+  const anew = await host.join('storage', { port: 8593 });
+  await anew.register('storage');
+  const { registry } = host;
+  registry.silent(killed.runtimeId, 'refused');
+  t.equal(resolved(registry, 'storage', killed.runtimeId), anew.runtimeId);
+  t.same(
+    registry.plugins().map(({ runtimeId }) => runtimeId),
+    [anew.runtimeId],
+    'nothing stays of the dead one',
+  );
+});
+
+await t.test('an address that is dead stays so while another one of its plugin answers', async (t) => {
+  const host = await startHost();
+  t.teardown(host.close);
+  const plugin = await host.join('both');
+  await plugin.register('good', { metadata: { base_url: 'http://127.0.0.1:8592' } });
+  await plugin.register('dead', { metadata: { base_url: 'http://127.0.0.1:8599' } });
+  const { registry } = host;
+  const dead = registry.resolve('dead', '-');
+  registry.refused(dead, dead.targets[0]!, 'refused');
+  for (let round = 0; round < 4; round++) {
+    if (registry.plugin(plugin.runtimeId)?.baseUrl === 'http://127.0.0.1:8592')
+      registry.alive(plugin.runtimeId);
+    else registry.silent(plugin.runtimeId, 'refused');
+    t.throws(() => registry.resolve('dead', '-'), { name: 'Unroutable' });
+    t.equal(registry.resolve('good', '-').targets.length, 1);
+  }
+});
+
 await t.test('at another address: a live one is a second provider, a dead one goes', async (t) => {
   const host = await startHost();
   t.teardown(host.close);

@@ -384,6 +384,23 @@ t.test(
   },
 );
 
+t.test('a plugin that takes longer than most: the deadline counts, and streams may be silent', async (t) => {
+  const plugin = await http1Plugin(t, (_request, response) => setTimeout(() => response.end('late'), 3_000));
+  const host = await startHost(t, { router: { headersMs: 300 } });
+  host.provide('s', [plugin.url]);
+  const answers = await Promise.all(
+    [
+      { 'connect-timeout-ms': '60000' },
+      { 'content-type': 'application/connect+json' },
+      { 'content-type': 'application/json' },
+    ].map((headers) => call(host, '/services/s/-/M', { headers })),
+  );
+  t.same(
+    answers.map(({ status }) => status),
+    [200, 200, 504],
+  );
+});
+
 t.test('a body that is longer or shorter than was said', async (t) => {
   let whole = 0;
   const plugin = await http1Plugin(t, (request, response) => {
