@@ -185,7 +185,8 @@ else {
   t.teardown(() => kubectl(['delete', '-k', OPERATOR, '--ignore-not-found']));
   await operator();
   await t.test('kubectl apply -k', exampleSuite);
-  if (helm === undefined) t.comment('SKIPPED: the chart needs helm, or Go to build it');
+  if (helm === undefined)
+    t.comment('SKIPPED: the chart needs helm: install it, or have it built as .ci/run does');
   else await t.test('the chart', (t) => chartSuite(t, helm));
   await t.test('the host dies', hostDies);
   await t.test('plugins of their own Deployments move under load', separate);

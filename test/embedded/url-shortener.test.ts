@@ -68,7 +68,8 @@ else {
 
   await t.test('kubectl apply -k', exampleSuite);
   const helm = await findHelm();
-  if (helm === undefined) t.comment('SKIPPED: the chart needs helm, or Go to build it');
+  if (helm === undefined)
+    t.comment('SKIPPED: the chart needs helm: install it, or have it built as .ci/run does');
   else await t.test('the chart', (t) => chartSuite(t, helm));
   await t.test('nothing is left of it', async (t) => {
     t.same(await operator.stop(), [0, null]);

@@ -1,5 +1,6 @@
 /** The real helm for tests: the one that is installed, else built with Go once, as the cluster's own programs are. */
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -32,13 +33,14 @@ async function build(into: string): Promise<void> {
 }
 
 /**
- * Answers helm's path; undefined where there is neither helm nor Go. The first build takes a minute or two and needs the
- * module proxy; rejects with Go's words when it fails.
+ * Answers helm's path: of the one that is installed, or of the one that was built before; undefined where there is neither.
+ * With `build` it is built where there is Go, which takes a minute or two and needs the module proxy; rejects with Go's words when
+ * that fails.
  */
-export async function findHelm(): Promise<string | undefined> {
+export async function findHelm({ build: mayBuild = false } = {}): Promise<string | undefined> {
   const installed = which('helm');
   if (installed !== undefined) return installed;
-  if (which('go') === undefined) return undefined;
   const made = join(dirname(cacheDir()), 'helm', hashOf(MODULE, VERSION, JSON.stringify(KUBERNETES)), 'helm');
-  return cached(made, build);
+  if (existsSync(made)) return made;
+  return mayBuild && which('go') !== undefined ? cached(made, build) : undefined;
 }

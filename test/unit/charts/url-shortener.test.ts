@@ -191,7 +191,8 @@ t.setTimeout(600_000);
 await t.test('the scripts', scripts);
 
 const helm = await findHelm();
-if (helm === undefined) t.comment('SKIPPED: the chart needs helm, or Go to build it');
+if (helm === undefined)
+  t.comment('SKIPPED: the chart needs helm: install it, or have it built as .ci/run does');
 else {
   await t.test('lint', async (t) => {
     const { stdout } = await run(helm, ['lint', '--strict', CHART]);
