@@ -48,10 +48,12 @@ export interface PluginOptions {
   readonly version: string;
   readonly provides?: readonly ProvidedService[];
   readonly requires?: readonly RequiredService[];
-  /** Usually `process.env`: HOST_URL, PORT, HOSTNAME and XI_PLUGIN_TOKEN_FILE are read. An option of its own wins. Default: {}. */
+  /** Usually `process.env`: HOST_URL, MANAGED_BY, PORT, HOSTNAME and XI_PLUGIN_TOKEN_FILE are read. An option of its own wins. Default: {}. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** The host that it goes to. Default: HOST_URL; with neither it waits for a host that manages it. */
   readonly hostUrl?: string;
+  /** The only host that may manage it. Default: MANAGED_BY, else whichever comes first and answers. */
+  readonly managedBy?: string;
   /** Port to listen on; 0 takes a free one. Default: PORT, else 8080. */
   readonly port?: number;
   /** Address to listen on. Default: 0.0.0.0, as others and the probes of Kubernetes come by the pod's address. */
@@ -90,6 +92,7 @@ export interface Settings {
   /** The base URL, once the port is known. */
   readonly baseUrl: (port: number) => string;
   readonly address: (address: string) => string;
+  readonly managedBy: string | undefined;
   readonly token: (() => Awaitable<string>) | undefined;
   readonly metadata: Readonly<Record<string, string>>;
   readonly log: PluginLog;
@@ -215,6 +218,7 @@ export function settingsOf(options: PluginOptions): Settings {
   // A function may not know it yet.
   if (typeof options.baseUrl !== 'function') baseUrl(1);
   const hostUrl = options.hostUrl ?? given(environment['HOST_URL']);
+  const managedBy = options.managedBy ?? given(environment['MANAGED_BY']);
   return {
     id,
     version,
@@ -225,6 +229,7 @@ export function settingsOf(options: PluginOptions): Settings {
       requiredForStartup,
     })),
     hostUrl: hostUrl === undefined ? undefined : address(checkUrl('HOST_URL', hostUrl)),
+    managedBy: managedBy === undefined ? undefined : address(checkUrl('MANAGED_BY', managedBy)),
     port: portOf(options.port, environment['PORT']),
     host: address(options.host ?? '0.0.0.0'),
     baseUrl,

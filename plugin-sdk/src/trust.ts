@@ -16,7 +16,7 @@ const plain = (address: string): string => address.replace(/^::ffff:/i, '');
 const isLoopback = (address: string): boolean => /^127\.|^::1$/.test(plain(address));
 
 export function createTrust(settings: Settings, link: Pick<Link, 'host' | 'inTouch' | 'doubt'>): Trust {
-  const { id, hostUrl: ownHost } = settings;
+  const { id, hostUrl: ownHost, managedBy } = settings;
   let manager: string | undefined;
 
   const addresses = async (): Promise<string[]> => {
@@ -33,6 +33,12 @@ export function createTrust(settings: Settings, link: Pick<Link, 'host' | 'inTou
           'failed_precondition',
           `${id} goes to its host ${ownHost} by itself; start it without HOST_URL to manage it`,
         );
+      const url = settings.address(checkUrl('host_url', hostUrl));
+      if (managedBy !== undefined && new URL(url).href !== new URL(managedBy).href)
+        throw new ConnectError(
+          'permission_denied',
+          `${id} may be managed by ${managedBy} only, not by ${url}`,
+        );
       const known = link.host()?.identity;
       const isSame = known?.runtimeId === runtimeId && known.runtimeToken === runtimeToken;
       if (known !== undefined && link.inTouch() && !isSame && manager !== plain(from)) {
@@ -44,7 +50,6 @@ export function createTrust(settings: Settings, link: Pick<Link, 'host' | 'inTou
       }
       if (runtimeId === '' || runtimeToken === '')
         throw new ConnectError('invalid_argument', `runtime_id and runtime_token must be given to ${id}`);
-      const url = settings.address(checkUrl('host_url', hostUrl));
       manager = plain(from);
       return { runtimeId, runtimeToken, hostUrl: url };
     },

@@ -35,6 +35,19 @@ t.test('one that does not answer is replaced', async (t) => {
   t.same(createTrust(settings, linkTo(undefined)).identity(other, '10.0.0.9'), other);
 });
 
+t.test('one that names its host takes an identity of that one only', async (t) => {
+  const named = settingsOf({ id: 'a', version: '1.0.0', environment: { MANAGED_BY: 'http://host:8080/' } });
+  const trust = createTrust(named, linkTo(undefined));
+  t.throws(() => trust.identity(other, '10.0.0.9'), {
+    code: 'permission_denied',
+    message: /managed by http:\/\/host:8080\/? only/,
+  });
+  t.same(trust.identity(identity, '10.0.0.5'), identity);
+  t.throws(() => settingsOf({ id: 'a', version: '1.0.0', managedBy: 'nonsense' }), {
+    code: 'invalid_argument',
+  });
+});
+
 t.test('who may say stop', async (t) => {
   const trust = createTrust(settings, linkTo(undefined));
   for (const from of ['127.0.0.1', '127.4.5.6', '::1', '::ffff:127.0.0.1'])
