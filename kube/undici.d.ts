@@ -11,7 +11,7 @@ declare module 'undici/lib/core/connect.js' {
   export default buildConnector;
 }
 declare module 'undici/lib/api/api-request.js' {
-  import { Dispatcher } from 'undici';
+  import type { Dispatcher } from 'undici';
   export default function request(
     this: Dispatcher,
     options: Dispatcher.RequestOptions,
