@@ -284,11 +284,10 @@ async function hundred(t: Test, kube: Kube, control: string): Promise<void> {
       (log) => log.includes('leads no longer'),
     );
     t.not(await leader(), first);
-    t.same(
-      peers.map(({ told }) => told.length),
-      before,
-      'it tells nobody anything',
-    );
+    // A join that was under way may go on, one of each network, and joining twice changes nothing.
+    const more = peers.reduce((sum, { told }, index) => sum + told.length - (before[index] ?? 0), 0);
+    t.ok(more <= NETWORKS, `it does no more than what was under way: ${more} joins`);
+    await together(t, PARTS.paused[1]);
     await atWork();
   });
 
