@@ -43,7 +43,7 @@ const RULES = [
   {
     files: ['server/plugin-host/**'],
     may: ['proto', 'connect', 'place'],
-    only: ['server/ports', 'server/errors', 'server/kube-errors', 'server/settings'],
+    only: ['server/ports', 'server/errors', 'server/kube-errors', 'server/settings', 'server/origin'],
   },
   {
     files: ['server/plugins/**'],

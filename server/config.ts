@@ -1,12 +1,10 @@
 /** The environment, checked: the one place that says which settings there are. */
-import { isIP, isIPv4 } from 'node:net';
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { Place } from '../place/place.js';
+import { isLoopback } from './origin.js';
 import { POD, describe, placeFor, readSettings } from './settings.js';
 import type { Environment, SettingDescription, Values } from './settings.js';
-
-const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 
 const HOST_NAME = /^[\w.-]+$/;
 

@@ -1,5 +1,10 @@
 /** Who may talk to a loopback listener: nobody whom a web page of another site sent (DNS rebinding, cross-site posts). */
 import type { IncomingHttpHeaders } from 'node:http';
+import { isIPv4 } from 'node:net';
+
+/** Whether a host, a name or an address without brackets, is this machine's or pod's own. */
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 
 const LOOPBACK_HOST = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(:\d{1,5})?$/i;
 

@@ -4,6 +4,7 @@
  */
 import { isObject, objectAt, objectsAt, stringAt } from './json.js';
 import type { Json, JsonObject } from './json.js';
+import { isOutward } from './validation/services.js';
 
 /** Changes an object of its type that has just been decoded. */
 type Fill = (object: JsonObject) => void;
@@ -130,8 +131,7 @@ const FILLS: Readonly<Record<string, Fill>> = {
       port.targetPort = port.port ?? 0;
   },
   'core.v1.ServiceSpec': (spec) => {
-    const outward = spec.type === 'NodePort' || spec.type === 'LoadBalancer';
-    if (outward) spec.externalTrafficPolicy ??= 'Cluster';
+    if (isOutward(spec)) spec.externalTrafficPolicy ??= 'Cluster';
     if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
     if (spec.type !== 'ExternalName') spec.internalTrafficPolicy ??= 'Cluster';
     if (spec.sessionAffinity === 'ClientIP')

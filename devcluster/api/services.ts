@@ -5,15 +5,13 @@ import { invalidValue } from './field-errors.js';
 import { objectAt, objectsAt, stringAt } from './json.js';
 import type { JsonObject } from './json.js';
 import type { Strategy } from './strategy.js';
-import { validateService, validateServiceStatus } from './validation/services.js';
+import { isOutward, validateService, validateServiceStatus } from './validation/services.js';
 
 const KIND = { group: '', kind: 'Service' };
 const PREFIX = '10.96.';
 const ADDRESSES = 65_534;
 const FIRST_PORT = 30_000;
 const PORTS = 2_768;
-
-const isOutward = ({ type }: JsonObject): boolean => type === 'NodePort' || type === 'LoadBalancer';
 
 /** Whoever changes the type need not take away what the old one had been given for it; what was changed too is theirs to answer for. */
 function dropWithType(spec: JsonObject, old: JsonObject): void {
@@ -92,7 +90,7 @@ export function createServiceStrategy(random: () => number = Math.random): Strat
     spec.ipFamilies ??= isAny ? ['IPv4', 'IPv6'] : ['IPv4'];
     spec.ipFamilyPolicy ??= isAny ? 'RequireDualStack' : 'SingleStack';
     if (!dryRun && spec.clusterIP !== 'None') addresses.add(String(spec.clusterIP));
-    if (spec.type !== 'NodePort' && spec.type !== 'LoadBalancer') return;
+    if (!isOutward(spec)) return;
     const known = objectsAt(old, 'spec', 'ports');
     for (const port of objectsAt(spec, 'ports')) {
       const wanted = Number(port.nodePort ?? 0);

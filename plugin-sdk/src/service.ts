@@ -1,15 +1,10 @@
 /** Calls to a service of others, through the host's router. */
 import sendRequest from 'undici/lib/api/api-request.js';
-import type {
-  DescMethodServerStreaming,
-  DescMethodUnary,
-  MessageInitShape,
-  MessageShape,
-} from '@bufbuild/protobuf';
+import type { DescMethodServerStreaming, DescMethodUnary } from '@bufbuild/protobuf';
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { ConnectError, errorOfAnswer } from '../../connect/index.js';
-import type { CallOptions } from '../../connect/index.js';
+import type { CallOptions, ConnectClient } from '../../connect/index.js';
 import { readWhole } from './body.js';
 import type { Dependency, Provider } from './dependency.js';
 import { identityHeaders } from './link.js';
@@ -38,7 +33,7 @@ export interface RawAnswer {
  * it is gone the host is asked again. What fails rejects with ConnectError; `unavailable` when nobody provides the service. A
  * call is sent a second time only when the router says that it did not reach a plugin.
  */
-export interface ServiceClient {
+export interface ServiceClient extends Pick<ConnectClient, 'unary' | 'stream'> {
   readonly type: string;
   /** Whether somebody provides it, as far as is known now. */
   available(): boolean;
@@ -46,18 +41,6 @@ export interface ServiceClient {
   whenAvailable(signal?: AbortSignal): Promise<void>;
   /** Calls a method with JSON parameters, and answers its JSON. A deadline of 10 s unless `timeoutMs` says otherwise. */
   call<Result = unknown>(method: string, params?: object, options?: CallOptions): Promise<Result>;
-  /** Calls a unary method of a protobuf service. */
-  unary<M extends DescMethodUnary>(
-    method: M,
-    request: MessageInitShape<M['input']>,
-    options?: CallOptions,
-  ): Promise<MessageShape<M['output']>>;
-  /** Calls a server-streaming method of a protobuf service. Leaving the loop cancels the call. */
-  stream<M extends DescMethodServerStreaming>(
-    method: M,
-    request: MessageInitShape<M['input']>,
-    options?: CallOptions,
-  ): AsyncIterable<MessageShape<M['output']>>;
   /** Sends any request; bodies are streamed both ways. Answers whatever came, errors included, and never sends twice. */
   request(request: RawRequest): Promise<RawAnswer>;
 }

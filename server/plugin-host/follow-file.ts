@@ -32,7 +32,7 @@ export function followFile({ manager, read, log, everyMs = 1_000 }: FollowOption
   const moved = async (name: string, url: string, runs: boolean): Promise<void> => {
     if (runs) return manager.replace(name, url);
     await manager.remove(name);
-    void manager.add({ name, url }).catch(() => undefined);
+    return manager.add({ name, url });
   };
 
   const look = async (): Promise<void> => {

@@ -1,6 +1,7 @@
 /** A plugin host, put together: the registry, the router, the prober and the manager behind one port. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createHandler, listenBoth } from '../../connect/index.js';
+import { isLoopback } from '../origin.js';
 import type { ListenAddress } from './options.js';
 import { startManager } from './manager.js';
 import type { Manager } from './manager.js';
@@ -47,11 +48,9 @@ export interface PluginHost {
 /** How long calls under way may take when the host stops, in milliseconds. */
 const FINISH_MS = 8_000;
 
-const LOOPBACK = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/i;
-
 /** The rule of a pod's host: plugins share its loopback. */
 export const onlyLoopback: AllowBaseUrl = ({ hostname }) => {
-  if (LOOPBACK.test(hostname)) return;
+  if (isLoopback(hostname.replace(/^\[|\]$/g, ''))) return;
   throw new Error(
     `base_url must be on the pod's own loopback, as in http://localhost:8081, and is at ${hostname}`,
   );

@@ -2,7 +2,7 @@
 import { explainListen } from '../listen-errors.js';
 import { createHealth } from '../ops/health.js';
 import { createMetrics } from '../ops/metrics.js';
-import { foreign } from '../origin.js';
+import { foreign, isLoopback } from '../origin.js';
 import { placeFor } from '../settings.js';
 import { followFile } from './follow-file.js';
 import { onlyLoopback, startHost } from './host.js';
@@ -26,8 +26,6 @@ export interface HostSurroundings {
   readonly output: number;
 }
 
-const LOOPBACK = /^(127\.|::1$|localhost$)/;
-
 /** Starts the host. @throws ConfigError, whose message is for people. */
 export async function runHost(surroundings: HostSurroundings): Promise<RunningHost> {
   const { environment, version, output } = surroundings;
@@ -38,7 +36,7 @@ export async function runHost(surroundings: HostSurroundings): Promise<RunningHo
   const metrics = createMetrics();
   const counts = createCallCounts();
   const health = createHealth(async () => undefined, metrics);
-  const loopback = LOOPBACK.test(address.host);
+  const loopback = isLoopback(address.host);
   const nobody: ReadonlySet<string> = new Set();
   const inVain = (error: unknown, { host, port }: ListenAddress, setting: string): unknown =>
     explainListen(error, host, port, { host: setting, port: setting });
@@ -74,18 +72,16 @@ export async function runHost(surroundings: HostSurroundings): Promise<RunningHo
     await health.close();
     throw inVain(error, address, 'XI_PLUGIN_HOST_ADDRESS');
   }
-  const following = followFile({
-    manager: host.manager,
-    read: async () => placed(await settings.readFile()),
-    log,
-  });
+  const { readFile } = settings;
+  const following =
+    readFile && followFile({ manager: host.manager, read: async () => placed(await readFile()), log });
   log.info({ url: host.url }, `Plugin host ${version} listens on ${host.url}`);
   return {
     url: host.url,
     opsPort,
     async close() {
       health.stopping();
-      await following.close();
+      await following?.close();
       await host.close();
       await health.close();
       log.flush();

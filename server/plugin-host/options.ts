@@ -75,8 +75,8 @@ export interface HostSettings {
   readonly stateFile: string | undefined;
   readonly logFormat: 'text' | 'json';
   readonly file: HostFile;
-  /** Reads the file again. @throws ConfigError */
-  readonly readFile: () => Promise<HostFile>;
+  /** Reads the file again; undefined when none is named. Rejects with ConfigError. */
+  readonly readFile: (() => Promise<HostFile>) | undefined;
 }
 
 function parseAddress(text: string, place: Place): ListenAddress {
@@ -118,7 +118,7 @@ export async function readHostSettings(environment: Environment, place: Place): 
     stateFile: values.XI_PLUGIN_HOST_STATE && place.path(values.XI_PLUGIN_HOST_STATE),
     logFormat: values.XI_LOG_FORMAT,
     file: await readAgain(),
-    readFile: readAgain,
+    readFile: values.XI_PLUGIN_HOST_CONFIG === undefined ? undefined : readAgain,
   };
 }
 

@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '../errors.js';
+import { DEFAULT_COOKIE } from '../plugin-host/registry/handshake.js';
 import { HostStatus, STATUS_PATH } from '../plugin-host/status.js';
 import type { HostIo, Kube, PluginHost, PluginRequest, Plugins } from '../ports.js';
 import { createLink } from './link.js';
@@ -44,7 +45,6 @@ const GATHER_MS = 50;
 /** Pods whose identities are kept, at most. */
 const MAX_IDENTITIES = 1_000;
 
-const COOKIE = { magicCookieKey: 'CONNECT_PLUGIN', magicCookieValue: 'd3f40b3c2e1a5f8b9c4d7e6a1b2c3d4e' };
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 const identityHeaders = ({ runtimeId, token }: HostIdentity): Record<string, string> => ({
@@ -102,7 +102,8 @@ async function shakeHands(what: string, link: Link, version: string, io: HostIo)
       body: JSON.stringify({
         coreProtocolVersion: 1,
         appProtocolVersion: 1,
-        ...COOKIE,
+        magicCookieKey: DEFAULT_COOKIE.key,
+        magicCookieValue: DEFAULT_COOKIE.value,
         selfId: OPERATOR,
         selfVersion: version,
       }),

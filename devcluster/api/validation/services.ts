@@ -8,6 +8,9 @@ import { labelErrors, subdomainErrors } from '../names.js';
 import { oneOf, portNumber, portNumberOrName } from './fields.js';
 import { validateLabels } from './metadata.js';
 
+/** Whether a Service of this spec is reached from outside of the cluster, and so has node ports. */
+export const isOutward = ({ type }: JsonObject): boolean => type === 'NodePort' || type === 'LoadBalancer';
+
 const TYPES = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
 
 function validatePorts(ports: JsonObject[]): FieldError[] {
@@ -78,8 +81,8 @@ export function validateService(service: JsonObject, old: JsonObject | undefined
         'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
       ),
     );
-  const isOutward = type === 'NodePort' || type === 'LoadBalancer';
-  if (headless && isOutward)
+  const outward = isOutward(spec);
+  if (headless && outward)
     errors.push(invalidValue('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${type} services`));
   if (type === 'ClusterIP')
     ports.forEach((port, index) => {
@@ -88,7 +91,7 @@ export function validateService(service: JsonObject, old: JsonObject | undefined
           forbiddenField(`spec.ports[${index}].nodePort`, "may not be used when `type` is 'ClusterIP'"),
         );
     });
-  if (spec.externalTrafficPolicy !== undefined && !isOutward && stringsAt(spec, 'externalIPs').length === 0)
+  if (spec.externalTrafficPolicy !== undefined && !outward && stringsAt(spec, 'externalIPs').length === 0)
     errors.push(
       invalidValue(
         'spec.externalTrafficPolicy',

@@ -59,9 +59,8 @@ export interface PluginEntry {
   readonly services: Map<string, ServiceEntry>;
   readonly requires: Map<string, string>;
   readonly since: number;
+  /** When its token was last used, or given out. */
   lastUsed: number;
-  /** Whether its token was ever used. */
-  used: boolean;
   /** Since when another identity of the same plugin has taken services of it. */
   supersededAt: number | undefined;
   /** Ends its watches, for when its identity ends. */

@@ -20,7 +20,7 @@ export interface RegistryLimits {
   readonly goneAfterMs: number;
   /** How long a plugin has, once it shook hands anew, to register again what it had. */
   readonly supersededMs: number;
-  /** When the host is full, identities that were never used for so long make room. */
+  /** When the host is full, identities that provide nothing and were not used for so long make room. */
   readonly unusedMs: number;
   readonly grants: GrantLimits;
 }

@@ -64,7 +64,6 @@ export const newPlugin = (
   requires: new Map(),
   since: at,
   lastUsed: at,
-  used: false,
   supersededAt: undefined,
   watches: new Set(),
 });
@@ -108,7 +107,6 @@ export function createRoster({ now, most, tokenLapsesMs, makeRoom }: RosterOptio
         'X-Plugin-Runtime-ID and token are of no plugin of this host, or have lapsed; shake hands again.',
       );
     plugin.lastUsed = at;
-    plugin.used = true;
     return plugin;
   }
 

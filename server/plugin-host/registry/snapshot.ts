@@ -33,7 +33,6 @@ const Plugin = z.object({
   lost: z.object({ why: z.string(), at: z.number() }).optional(),
   requires: Texts,
   since: z.number(),
-  used: z.boolean(),
   services: z.array(Service),
 });
 
@@ -73,7 +72,6 @@ export const toSnapshot = (plugin: PluginEntry): RegistrySnapshot['plugins'][num
   lost: plugin.lost,
   requires: Object.fromEntries(plugin.requires),
   since: plugin.since,
-  used: plugin.used,
   services: [...plugin.services.values()].map(({ id, type, version, path, metadata, baseUrl }) => ({
     id,
     type,
@@ -110,7 +108,7 @@ export function fromSnapshot(
       { runtimeId, tokenHash: Buffer.from(tokenHash, 'hex') },
       kept.since,
     ),
-    ...{ health, reason, unavailableDependencies, lost, used: kept.used, lastUsed: now },
+    ...{ health, reason, unavailableDependencies, lost, lastUsed: now },
     supersededAt: kept.origin === 'unmanaged' ? undefined : now,
     said: { state: health, reason, unavailableDependencies },
     requires: new Map(Object.entries(requires)),
