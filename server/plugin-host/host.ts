@@ -1,6 +1,6 @@
 /** A plugin host, put together: the registry, the router, the prober and the manager behind one port. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createHandler, listenBoth } from '../../connect/index.js';
+import { ConnectError, answerError, createHandler, listenBoth } from '../../connect/index.js';
 import { isLoopback } from '../origin.js';
 import type { ListenAddress } from './options.js';
 import { startManager } from './manager.js';
@@ -84,7 +84,7 @@ export async function startHost(options: HostOptions): Promise<PluginHost> {
       admit(request);
     } catch (error) {
       request.resume();
-      return sendJson(response, 403, { code: 'permission_denied', message: (error as Error).message });
+      return answerError(response, new ConnectError('permission_denied', (error as Error).message));
     }
     if (router(request, response)) return;
     request.url = withoutGrant(request.url ?? '');
@@ -94,10 +94,11 @@ export async function startHost(options: HostOptions): Promise<PluginHost> {
     const reads = request.method === 'GET' || request.method === 'HEAD';
     if (path === '/health' && reads) return sendJson(response, 200, { status: 'ok' });
     if (options.showStatus && path === STATUS_PATH && reads) return sendJson(response, 200, status());
-    sendJson(response, 404, {
-      code: 'unimplemented',
-      message: `the host has no ${request.method} ${path}: there are the services of connectplugin.v1, /services/{type}/{provider}/{method}, /health and ${STATUS_PATH}`,
-    });
+    const none = new ConnectError(
+      'unimplemented',
+      `the host has no ${request.method} ${path}: there are the services of connectplugin.v1, /services/{type}/{provider}/{method}, /health and ${STATUS_PATH}`,
+    );
+    answerError(response, none, { status: 404 });
   };
 
   const listener = await listenBoth({ ...address, onRequest: handle }).catch(async (error: unknown) => {

@@ -8,7 +8,9 @@ import { createConnectClient } from '../../connect/index.js';
 import type { ConnectClient } from '../../connect/index.js';
 import { PluginControl, PluginIdentity } from '../../proto/gen/connectplugin/v1/plugin_pb.js';
 import type { GetPluginInfoResponse } from '../../proto/gen/connectplugin/v1/plugin_pb.js';
-import type { HostLog, Registration } from './port.js';
+import type { HostLog } from './port.js';
+import { trimmedUrl } from './registry/model.js';
+import type { Registry } from './registry/registry.js';
 import { isCompatible } from './registry/versions.js';
 
 /** A plugin as the configuration names it. */
@@ -20,39 +22,10 @@ export interface ManagedPlugin {
 }
 
 /** What the manager needs of the registry. */
-export interface ManagedRegistry {
-  /** Gives a plugin its identity. One without base URLs, and one on standby, is not routed to. @throws Error with the reason */
-  admit(admission: {
-    readonly selfId: string;
-    readonly selfVersion: string;
-    readonly origin: 'managed';
-    readonly baseUrls: readonly string[];
-    readonly provides: readonly {
-      readonly type: string;
-      readonly version: string;
-      readonly path: string;
-      readonly metadata: Readonly<Record<string, string>>;
-    }[];
-    readonly requires: Readonly<Record<string, string>>;
-    readonly metadata: Readonly<Record<string, string>>;
-    readonly standby: boolean;
-  }): { readonly runtimeId: string; readonly token: string };
-  /** Calls go there from now on. */
-  setTargets(runtimeId: string, baseUrls: readonly string[]): void;
-  /** The new plugin has the old one's place at once; the old one's identity holds until `remove`. */
-  replace(oldId: string, newId: string): void;
-  remove(runtimeId: string, why: string): void;
-  plugins(): Iterable<{
-    readonly runtimeId: string;
-    readonly selfId: string;
-    readonly origin: string;
-    readonly baseUrl: string;
-    readonly routable: boolean;
-    readonly services: readonly Registration[];
-  }>;
-  /** Calls the listener at each change until the answered function is called. */
-  watch(listener: () => void): () => void;
-}
+export type ManagedRegistry = Pick<
+  Registry,
+  'admit' | 'setTargets' | 'replace' | 'remove' | 'plugin' | 'plugins' | 'watch'
+>;
 
 export interface ManagerOptions {
   readonly registry: ManagedRegistry;
@@ -269,13 +242,13 @@ export function startManager(options: ManagerOptions): Manager {
   const renew = async (plugin: Managed): Promise<void> => {
     const info = await inform(plugin);
     const known = plugin.identity;
-    const listed = [...registry.plugins()].some(({ runtimeId }) => runtimeId === known?.runtimeId);
-    if (known !== undefined && listed && sameInfo(info, plugin.info)) return identify(plugin, known);
+    const listed = known !== undefined && registry.plugin(known.runtimeId) !== undefined;
+    if (listed && sameInfo(info, plugin.info)) return identify(plugin, known);
     const identity = admit(plugin.url, info, listed);
     plugin.info = info;
     plugin.identity = identity;
     await persist(plugin, () => identify(plugin, identity));
-    if (known !== undefined && listed) succeed(known.runtimeId, identity.runtimeId);
+    if (listed) succeed(known.runtimeId, identity.runtimeId);
     else registry.setTargets(identity.runtimeId, [plugin.url]);
     runs(plugin);
   };
@@ -335,7 +308,7 @@ export function startManager(options: ManagerOptions): Manager {
           ),
         );
       // Calls that it makes itself until then are still answered.
-      removeIfThere(registry, identity.runtimeId, reason);
+      registry.remove(identity.runtimeId, reason);
     }
     await client.close();
   };
@@ -356,17 +329,17 @@ export function startManager(options: ManagerOptions): Manager {
     );
     try {
       const info = (next.info = await persist(next, () => inform(next)));
-      const identity = (next.identity = admit(url, info, true));
+      const identity = (next.identity = admit(next.url, info, true));
       await persist(next, () => identify(next, identity));
     } catch (error) {
-      if (next.identity !== undefined) removeIfThere(registry, next.identity.runtimeId, 'it did not start');
+      if (next.identity !== undefined) registry.remove(next.identity.runtimeId, 'it did not start');
       await next.client.close();
       throw error;
     } finally {
       clearTimeout(timer);
     }
     if (managed.get(name) !== old) {
-      removeIfThere(registry, next.identity.runtimeId, 'its predecessor left');
+      registry.remove(next.identity.runtimeId, 'its predecessor left');
       await next.client.close();
       throw new Error(`plugin ${name} was removed or replaced by another meanwhile`);
     }
@@ -377,7 +350,7 @@ export function startManager(options: ManagerOptions): Manager {
     await retire(old, `${url} took its place`);
   };
 
-  for (const plugin of options.plugins) add(plugin).started.catch(() => undefined);
+  for (const plugin of options.plugins) add(plugin);
 
   return {
     plugins: () => [...managed.values()].map(viewOf),
@@ -387,7 +360,8 @@ export function startManager(options: ManagerOptions): Manager {
     async remove(name, reason = 'it was removed') {
       const plugin = known(name);
       managed.delete(name);
-      if (plugin.identity !== undefined) unroute(registry, plugin.identity.runtimeId);
+      // New calls find it no more; those in flight go on.
+      if (plugin.identity !== undefined) registry.setTargets(plugin.identity.runtimeId, []);
       await retire(plugin, reason);
     },
     replace,
@@ -400,7 +374,9 @@ export function startManager(options: ManagerOptions): Manager {
   };
 }
 
-function newManaged({ name, url }: ManagedPlugin): Managed {
+function newManaged(plugin: ManagedPlugin): Managed {
+  const { name } = plugin;
+  const url = trimmedUrl(plugin.url);
   let settle!: Managed['settle'];
   const started = new Promise<void>((resolve, reject) => {
     settle = (error) => (error === undefined ? resolve() : reject(error));
@@ -409,7 +385,7 @@ function newManaged({ name, url }: ManagedPlugin): Managed {
   started.catch(() => undefined);
   return {
     name,
-    url: url.replace(/\/+$/, ''),
+    url,
     client: createConnectClient({ baseUrl: url }),
     leaving: new AbortController(),
     state: 'asking',
@@ -470,17 +446,6 @@ export function startupCircle(
 
 const sameInfo = (a: GetPluginInfoResponse, b: GetPluginInfoResponse | undefined): boolean =>
   b !== undefined && JSON.stringify(a) === JSON.stringify(b);
-
-/** New calls find it no more; those in flight go on. */
-function unroute(registry: ManagedRegistry, runtimeId: string): void {
-  if ([...registry.plugins()].some((plugin) => plugin.runtimeId === runtimeId))
-    registry.setTargets(runtimeId, []);
-}
-
-function removeIfThere(registry: ManagedRegistry, runtimeId: string, why: string): void {
-  if ([...registry.plugins()].some((plugin) => plugin.runtimeId === runtimeId))
-    registry.remove(runtimeId, why);
-}
 
 /** Waits. @throws the signal's reason when it fires */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 /** The settings of `xi-k8s plugin-host`: environment, and a file for what does not fit there. */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { trimmedUrl } from './registry/model.js';
 import type { Place } from '../../place/place.js';
 import { ConfigError, POD, describe, readSettings } from '../settings.js';
 import type { Environment, SettingDescription } from '../settings.js';
@@ -51,7 +52,7 @@ const PLATFORM = {
   XI_CLUSTER: z.string().optional(),
 };
 
-const httpUrl = z.url({ protocol: /^http$/ });
+const httpUrl = z.url({ protocol: /^http$/ }).transform(trimmedUrl);
 const File = z.strictObject({
   /** Plugins whose start and end are the host's to see to. */
   plugins: z.array(z.strictObject({ name: z.string().min(1), url: httpUrl })).default([]),

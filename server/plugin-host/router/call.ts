@@ -2,7 +2,7 @@
 import type { HostLog, HostMetrics, Registration, Routes, Target } from '../port.js';
 import type { Caller, CallerEvents } from './caller.js';
 import { formatDuration } from './duration.js';
-import { answerHeaders, forwardedTrailers, headerIn } from './headers.js';
+import { answerHeaders, forwardedTrailers } from './headers.js';
 import type { CallHeaders } from './headers.js';
 import type { RoutedPath } from './path.js';
 import { Refusal } from './refusal.js';
@@ -74,15 +74,10 @@ export class Call implements AnswerSink, CallerEvents {
   /** Gives up a plugin that has been silent for too long. Called about once a second. */
   sweep(now: number): void {
     const since = this.#waitingSince;
-    const { grpc, timeoutMs, forward } = this.#facts.headers;
-    // A deadline says when to give up; a stream may have nothing to say for long.
-    if (
-      grpc ||
-      timeoutMs !== undefined ||
-      /^application\/connect\+/i.test(headerIn(forward, 'content-type') ?? '')
-    )
-      return;
     if (since === undefined || now - since < this.#host.headersMs) return;
+    const { grpc, streams, timeoutMs } = this.#facts.headers;
+    // A deadline says when to give up; a stream may have nothing to say for long.
+    if (grpc || streams || timeoutMs !== undefined) return;
     const seconds = this.#host.headersMs / 1_000;
     this.#stop(
       new Refusal(

@@ -28,8 +28,6 @@ export interface CallerEvents {
 }
 
 export interface Caller {
-  /** Whether the caller reads trailers and HTTP/2 semantics. */
-  readonly http2: boolean;
   readonly headSent: boolean;
   listen(events: CallerEvents): void;
   /** Lets the body come. */
@@ -59,7 +57,6 @@ export const callerOf = (request: Request, response: Response): Caller =>
 const SMALL = 8 * 1024;
 
 class Http1Caller implements Caller {
-  readonly http2 = false;
   headSent = false;
   #status = 0;
   #headers: string[] | undefined;
@@ -175,7 +172,6 @@ class Http1Caller implements Caller {
 }
 
 class Http2Caller implements Caller {
-  readonly http2 = true;
   headSent = false;
   #status = 0;
   #headers: string[] | undefined;

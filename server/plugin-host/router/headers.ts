@@ -41,6 +41,8 @@ export interface CallHeaders {
   /** Whether a body of unknown length follows (over HTTP/1.1). */
   readonly chunked: boolean;
   readonly grpc: boolean;
+  /** A stream of the Connect protocol. */
+  readonly streams: boolean;
   /** Name and value by turns: what the plugin gets to see. */
   readonly forward: string[];
 }
@@ -52,6 +54,7 @@ class Reader implements CallHeaders {
   length: number | undefined;
   chunked = false;
   grpc = false;
+  streams = false;
   connection: string | undefined;
   cookies: string | undefined;
   readonly forward: string[] = [];
@@ -93,6 +96,7 @@ class Reader implements CallHeaders {
         return true;
       case 'content-type':
         this.grpc = value.startsWith('application/grpc') && !value.startsWith('application/grpc-web');
+        this.streams = /^application\/connect\+/i.test(value);
         return false;
       case 'connect-timeout-ms':
         this.timeoutMs = readConnectTimeout(value);

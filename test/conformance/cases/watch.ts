@@ -104,7 +104,7 @@ export const watching = area('watch', {
   ],
   'a bookmark before the time is over': [
     make('a'),
-    watch('w', `${SECRETS}?watch=true&resourceVersion=0&allowWatchBookmarks=true&timeoutSeconds=3`),
+    watch('w', `${SECRETS}?watch=true&resourceVersion=0&allowWatchBookmarks=true&timeoutSeconds=6`),
     events('w', 3),
   ],
   'no bookmark where none is asked for': [

@@ -137,14 +137,13 @@ t.test('a new plugin is left alone, unless a call to it was refused', async (t) 
   };
   const one = await http1Plugin(t, counting);
   const two = await http1Plugin(t, counting);
-  const { registry, ids, of } = startProbing(t, [one.url, two.url], { silentEveryMs: 20, everyMs: 40 });
+  const { registry, of } = startProbing(t, [one.url, two.url], { silentEveryMs: 20, everyMs: 40 });
   const registration = of(1).services[0]!;
   registry.refused(registration, registration.targets[0]!, 'ECONNREFUSED');
   t.equal(of(1).routable, false);
   await until(() => of(1).routable);
   t.equal(one.opened(), 0);
   t.ok(asked > 0);
-  t.ok(ids[0]);
 });
 
 t.test('a thousand plugins: all are asked, so many at a time and no more', async (t) => {

@@ -198,7 +198,6 @@ t.test('a caller that reads slowly slows the plugin down, and the other way roun
   const plugin = await http1Plugin(t, (request, response) => void serve(request, response));
   const host = await startHost(t);
   host.provide('s', [plugin.url]);
-  const before = process.memoryUsage().rss;
   const open = (name: string, method: string) =>
     httpRequest({
       host: '127.0.0.1',
@@ -234,8 +233,6 @@ t.test('a caller that reads slowly slows the plugin down, and the other way roun
   release = true;
   await sending;
   await until(() => answered === String(total));
-  const grown = process.memoryUsage().rss - before;
-  t.ok(grown < total, `200 MiB went through, the process grew by ${Math.round(grown / 2 ** 20)} MiB`);
 });
 
 t.test('what streams through arrives byte for byte, whatever the readers’ pace', async (t) => {
