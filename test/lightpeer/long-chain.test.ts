@@ -2,7 +2,7 @@
 import t from 'tap';
 import { createFleet } from './fleet.js';
 
-t.setTimeout(115_000);
+t.setTimeout(600_000);
 const BLOCKS = 100_000;
 const FIRST = 20_000;
 const AT_ONCE = 250;

@@ -4,7 +4,7 @@ import { randomOf } from '../unit/lightpeer/sim/world.js';
 import { createFleet } from './fleet.js';
 import { runTrial } from './trial.js';
 
-t.setTimeout(110_000);
+t.setTimeout(600_000);
 const COUNT = 4;
 const seed = Math.floor(Math.random() * 1e9);
 const fleet = await createFleet({ count: COUNT, net: '127.73.1' });
