@@ -1,7 +1,8 @@
-/** Requests' bodies, whole and bounded. */
+/** Bodies, whole and bounded. */
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { HttpRequest } from './http.js';
 import { ConnectError } from './error.js';
 
@@ -24,8 +25,7 @@ const EMPTY = Buffer.alloc(0);
 
 /** Reads a body and tells the sink. With a Content-Length it does so with the last byte, and waits for no end. */
 export function readBody(request: IncomingMessage, limits: BodyLimits, sink: BodySink): void {
-  const told = request.headers['content-length'];
-  const length = told === undefined ? -1 : Number(told);
+  const length = lengthOf(request);
   if (length > limits.maxBytes) {
     discard(request, limits.bodyTimeoutMs);
     return sink.failed(tooLarge(length, limits.maxBytes));
@@ -36,6 +36,14 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, sink: Bod
   if (length < 0) request.on('end', onEnd);
   else if (length === 0) return reader.finish();
   reader.arm();
+}
+
+/** How long a body is; -1 where only its end will tell. */
+function lengthOf({ headers, httpVersionMajor }: IncomingMessage): number {
+  const told = headers['content-length'];
+  if (told !== undefined) return Number(told);
+  // HTTP/1.1 tells of each body, and HTTP/2 need not.
+  return httpVersionMajor === 1 && headers['transfer-encoding'] === undefined ? 0 : -1;
 }
 
 function onData(this: IncomingMessage, chunk: Buffer): void {
@@ -151,6 +159,32 @@ class BodyReader {
 function onSlow(reader: BodyReader): void {
   reader.fail(new ConnectError('deadline_exceeded', 'the message did not come whole in time'));
 }
+
+/**
+ * An answer's body. By events, as an iteration costs as much as the rest of a small call. Rejects with ConnectError
+ * `resource_exhausted` beyond the limit, and otherwise with what broke the body off; it is destroyed then.
+ */
+export function wholeBody(body: Readable, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const fail = (error: Error): void => {
+      reject(error);
+      body.destroy();
+    };
+    body.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= maxBytes) chunks.push(chunk);
+      else fail(new ConnectError('resource_exhausted', `the answer has more than ${maxBytes} bytes`));
+    });
+    body.on('end', () => resolve(Buffer.concat(chunks, size)));
+    body.on('error', fail);
+    body.on('close', () => reject(brokenOff()));
+  });
+}
+
+const brokenOff = (): Error =>
+  Object.assign(new Error('the connection ended before the body'), { code: 'ECONNRESET' });
 
 const inflate = promisify(gunzip);
 const deflate = promisify<Buffer, Buffer>(gzip);

@@ -33,3 +33,8 @@ export function bound({ signal, timeoutMs }: CallOptions): Bound {
     },
   };
 }
+
+/** What Connect-Timeout-Ms says: whole milliseconds, in the ten digits that the header has. */
+export function timeoutHeader(timeoutMs: number): string {
+  return String(Math.min(Math.max(Math.ceil(timeoutMs), 0), 9_999_999_999));
+}

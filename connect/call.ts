@@ -1,14 +1,18 @@
 /** What a unary and a streaming call have in common: the caller's deadline, its leaving, its headers. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CallContext, Code } from './types.js';
+import type { BodyLimits } from './body.js';
 import type { HttpRequest, HttpResponse } from './http.js';
-import { headerOf, isClosed } from './http.js';
+import { headerOf, isClosed, pathOnly } from './http.js';
 import { ConnectError } from './error.js';
 
-export interface Settings {
-  readonly maxBytes: number;
-  readonly bodyTimeoutMs: number;
+/** How calls are bounded, and who is told of what failed in them. */
+export interface CallSettings extends BodyLimits {
   readonly onError: (error: unknown, path: string) => void;
+}
+
+/** What streams need besides. */
+export interface Settings extends CallSettings {
   /** The streams that are open, to be ended when the server stops. */
   readonly streams: Set<{ serverStops(): void }>;
   readonly stopping: AbortSignal | undefined;
@@ -27,7 +31,7 @@ export abstract class Call implements CallContext {
   constructor(
     request: HttpRequest,
     response: HttpResponse,
-    protected readonly settings: Settings,
+    protected readonly settings: CallSettings,
   ) {
     this.request = request as IncomingMessage;
     this.response = response as ServerResponse;
@@ -64,13 +68,13 @@ export abstract class Call implements CallContext {
     this.#controller?.abort(this.#stopped);
   }
 
-  /** What an implementation threw, as its caller may see it. */
-  protected errorOf(thrown: unknown): ConnectError {
+  /** What an implementation threw, as its caller may see it: the message stands for what is no ConnectError. */
+  protected errorOf(thrown: unknown, message = 'internal error'): ConnectError {
     if (thrown instanceof ConnectError) return thrown;
     // What fails because the call is over is nobody's fault.
     if (this.#stopped !== undefined) return this.#stopped;
-    this.settings.onError(thrown, this.request.url ?? '');
-    return new ConnectError('internal', 'internal error');
+    this.settings.onError(thrown, pathOnly(this.request.url));
+    return new ConnectError('internal', message);
   }
 
   deadlinePassed(): void {

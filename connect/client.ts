@@ -17,7 +17,8 @@ import { ConnectError, errorOfAnswer, errorOfJson } from './error.js';
 import { codeOfStatus } from './codes.js';
 import { pathOf } from './method.js';
 import type { Bound } from './bound.js';
-import { bound } from './bound.js';
+import { bound, timeoutHeader } from './bound.js';
+import { wholeBody } from './body.js';
 
 export interface ClientOptions {
   /** `http://127.0.0.1:8080`, with a path before the services' if they have one. */
@@ -189,23 +190,6 @@ function send(
     body,
     signal: limits.signal,
   });
-}
-
-/** Whole milliseconds, in the ten digits that the header has. */
-function timeoutHeader(timeoutMs: number): string {
-  return String(Math.min(Math.max(Math.ceil(timeoutMs), 0), 9_999_999_999));
-}
-
-async function wholeBody(body: AsyncIterable<Buffer>, maxBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > maxBytes)
-      throw new ConnectError('resource_exhausted', `the answer has more than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, size);
 }
 
 function contentType({ headers }: Dispatcher.ResponseData): string | undefined {

@@ -1,6 +1,7 @@
 /** From a request to the method that answers it. */
 import type { Handler } from './types.js';
 import type { HttpRequest, HttpResponse } from './http.js';
+import { pathOnly } from './http.js';
 import type { Settings } from './call.js';
 import { StreamMethod, UnaryMethod } from './method.js';
 import { answerError, startUnary } from './unary-call.js';
@@ -128,7 +129,7 @@ function refuseType(
 
 function refuseUnknown({ request, response, settings }: On): void {
   discard(request, settings.bodyTimeoutMs);
-  const path = pathOnly(request.url ?? '');
+  const path = pathOnly(request.url);
   const error = new ConnectError('unimplemented', `${path} is no method of its service`);
   answerError(response, error, { status: 404 });
 }
@@ -136,9 +137,4 @@ function refuseUnknown({ request, response, settings }: On): void {
 /** `/package.Service/`: the path up to and with its second slash; empty when it has none. */
 function serviceOf(path: string): string {
   return path.slice(0, path.indexOf('/', 1) + 1);
-}
-
-function pathOnly(url: string): string {
-  const end = url.indexOf('?');
-  return end < 0 ? url : url.slice(0, end);
 }

@@ -25,6 +25,12 @@ function joined(raw: readonly string[], name: string): string | undefined {
   return found;
 }
 
+/** A request's URL without its query. */
+export function pathOnly(url = ''): string {
+  const end = url.indexOf('?');
+  return end < 0 ? url : url.slice(0, end);
+}
+
 /** Whether the caller can no longer be answered. */
 export function isClosed(response: HttpResponse): boolean {
   return 'stream' in response ? response.stream.destroyed || response.stream.closed : response.destroyed;
@@ -48,3 +54,14 @@ export function answer(
 }
 
 const SMALL = 16 * 1024;
+
+/** Answers with a value as JSON. */
+export function answerJson(
+  response: HttpResponse,
+  status: number,
+  { value, headers = [] }: { value: unknown; headers?: string[] },
+): void {
+  const body = JSON.stringify(value);
+  const length = String(Buffer.byteLength(body));
+  answer(response, status, ['content-type', 'application/json', 'content-length', length, ...headers], body);
+}

@@ -30,6 +30,7 @@ class StreamCall extends Call implements BodySink {
   #compressed = false;
   #done = false;
   #iterator: AsyncIterator<Init> | undefined;
+  declare protected readonly settings: Settings;
 
   constructor(
     method: StreamMethod,

@@ -1,13 +1,13 @@
-/** A unary call, from its headers to its answer. */
+/** Unary calls, from their headers to their answers. */
 import type { Message } from '@bufbuild/protobuf';
 import type { HttpRequest, HttpResponse } from './http.js';
-import { answer, headerOf } from './http.js';
+import { answer, answerJson, headerOf } from './http.js';
 import type { Encoding } from './codec.js';
 import { decode, encodeBinary, encodeJson } from './codec.js';
 import type { BodySink } from './body.js';
 import { COMPRESS_FROM_BYTES, compress, decompress, discard, readBody, takesGzip } from './body.js';
 import type { Init, UnaryMethod } from './method.js';
-import type { Settings } from './call.js';
+import type { CallSettings } from './call.js';
 import { Call } from './call.js';
 import type { ConnectError } from './error.js';
 import { statusOf } from './codes.js';
@@ -19,31 +19,12 @@ const CONTENT_TYPE: Readonly<Record<Encoding, string>> = {
 };
 const NONE: string[] = [];
 
-/** Answers a unary call whose path, method and content type are good. */
-export function startUnary(
-  method: UnaryMethod,
-  encoding: Encoding,
-  { request, response, settings }: { request: HttpRequest; response: HttpResponse; settings: Settings },
-): void {
-  new UnaryCall(method, encoding, { request, response, settings }).start();
-}
-
-class UnaryCall extends Call implements BodySink {
-  readonly #method: UnaryMethod;
-  readonly #encoding: Encoding;
+/** A call of one body that has one answer. What it does with the body is another's. */
+export abstract class UnaryCall extends Call implements BodySink {
   #compressed = false;
   #answered = false;
 
-  constructor(
-    method: UnaryMethod,
-    encoding: Encoding,
-    { request, response, settings }: { request: HttpRequest; response: HttpResponse; settings: Settings },
-  ) {
-    super(request, response, settings);
-    this.#method = method;
-    this.#encoding = encoding;
-  }
-
+  /** Reads the request. */
   start(): void {
     try {
       versionOf(this.request.headers);
@@ -58,29 +39,91 @@ class UnaryCall extends Call implements BodySink {
 
   body(bytes: Buffer): void {
     if (this.#compressed && bytes.length > 0) void this.#decompress(bytes);
-    else this.#run(bytes);
+    // Its deadline may have passed before it was there.
+    else if (!this.#answered) this.run(bytes);
   }
 
   failed(error: ConnectError): void {
     this.refuse(error);
   }
 
+  /** Does what the body asks for, and ends in `send` or `refuse`. Throws nothing. */
+  protected abstract run(bytes: Buffer): void;
+
   async #decompress(bytes: Buffer): Promise<void> {
     try {
-      this.#run(await decompress(bytes, this.settings.maxBytes));
+      const whole = await decompress(bytes, this.settings.maxBytes);
+      if (!this.#answered) this.run(whole);
     } catch (error) {
       this.refuse(this.errorOf(error));
     }
   }
 
-  #run(bytes: Buffer): void {
-    // Its deadline may have passed before it was there.
+  /** Answers, unless the deadline did. */
+  protected send(type: string, body: string | Buffer): void {
     if (this.#answered) return;
+    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    if (length < COMPRESS_FROM_BYTES || !takesGzip(headerOf(this.request, 'accept-encoding'))) {
+      return this.#answer(body, ['content-type', type, 'content-length', String(length)]);
+    }
+    void this.#sendCompressed(type, body);
+  }
+
+  async #sendCompressed(type: string, body: string | Buffer): Promise<void> {
+    try {
+      const bytes = await compress(typeof body === 'string' ? Buffer.from(body) : body);
+      const length = String(bytes.length);
+      this.#answer(bytes, ['content-type', type, 'content-length', length, 'content-encoding', 'gzip']);
+    } catch (error) {
+      this.refuse(this.errorOf(error));
+    }
+  }
+
+  #answer(body: string | Buffer, headers: string[]): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    this.finish();
+    answer(this.response, 200, headers, body);
+  }
+
+  protected refuse(error: ConnectError, status?: number): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    this.finish();
+    answerError(this.response, error, { status });
+  }
+}
+
+/** Answers a unary call whose path, method and content type are good. */
+export function startUnary(
+  method: UnaryMethod,
+  encoding: Encoding,
+  { request, response, settings }: { request: HttpRequest; response: HttpResponse; settings: CallSettings },
+): void {
+  new MessageCall(method, encoding, { request, response, settings }).start();
+}
+
+/** A call of a message that is answered with one. */
+class MessageCall extends UnaryCall {
+  readonly #method: UnaryMethod;
+  readonly #encoding: Encoding;
+
+  constructor(
+    method: UnaryMethod,
+    encoding: Encoding,
+    { request, response, settings }: { request: HttpRequest; response: HttpResponse; settings: CallSettings },
+  ) {
+    super(request, response, settings);
+    this.#method = method;
+    this.#encoding = encoding;
+  }
+
+  protected run(bytes: Buffer): void {
     try {
       const message: Message = decode(this.#method.schemas.input, this.#encoding, bytes);
       const result = this.#method.call(message, this);
       if (result instanceof Promise) void this.#wait(result);
-      else this.#send(result);
+      else this.#give(result);
     } catch (error) {
       this.refuse(this.errorOf(error));
     }
@@ -88,45 +131,16 @@ class UnaryCall extends Call implements BodySink {
 
   async #wait(result: Promise<Init>): Promise<void> {
     try {
-      this.#send(await result);
+      this.#give(await result);
     } catch (error) {
       this.refuse(this.errorOf(error));
     }
   }
 
-  #send(result: Init): void {
-    if (this.#answered) return;
+  #give(result: Init): void {
     const { output } = this.#method.schemas;
     const body = this.#encoding === 'json' ? encodeJson(output, result) : encodeBinary(output, result);
-    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-    if (length < COMPRESS_FROM_BYTES || !takesGzip(headerOf(this.request, 'accept-encoding'))) {
-      return this.#answer(body, NONE, length);
-    }
-    void this.#sendCompressed(body);
-  }
-
-  async #sendCompressed(body: string | Buffer): Promise<void> {
-    try {
-      const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-      this.#answer(await compress(bytes), ['content-encoding', 'gzip']);
-    } catch (error) {
-      this.refuse(this.errorOf(error));
-    }
-  }
-
-  #answer(body: string | Buffer, headers: string[], length = body.length): void {
-    if (this.#answered) return;
-    this.#answered = true;
-    this.finish();
-    const type = CONTENT_TYPE[this.#encoding];
-    answer(this.response, 200, ['content-type', type, 'content-length', String(length), ...headers], body);
-  }
-
-  protected refuse(error: ConnectError): void {
-    if (this.#answered) return;
-    this.#answered = true;
-    this.finish();
-    answerError(this.response, error);
+    this.send(CONTENT_TYPE[this.#encoding], body);
   }
 }
 
@@ -134,9 +148,7 @@ class UnaryCall extends Call implements BodySink {
 export function answerError(
   response: HttpResponse,
   error: ConnectError,
-  { status = statusOf(error.code), headers = [] }: { status?: number; headers?: string[] } = {},
+  { status = statusOf(error.code), headers = NONE }: { status?: number | undefined; headers?: string[] } = {},
 ): void {
-  const body = JSON.stringify(error);
-  const length = String(Buffer.byteLength(body));
-  answer(response, status, ['content-type', 'application/json', 'content-length', length, ...headers], body);
+  answerJson(response, status, { value: error, headers });
 }

@@ -1,8 +1,7 @@
 /** Methods of small parameters: read from the query and the body, answered as JSON. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ConnectError, answerError, headerOf } from '../../connect/index.js';
-import type { CallContext } from '../../connect/index.js';
-import { bodyOf } from './body.js';
+import { ConnectError, UnaryCall, answerError, discard } from '../../connect/index.js';
+import type { CallContext, CallSettings } from '../../connect/index.js';
 
 /** What a method is asked. */
 export interface MethodRequest {
@@ -70,24 +69,6 @@ class Unsupported extends ConnectError {
   }
 }
 
-interface Answerer {
-  readonly method: Method;
-  readonly name: string;
-  readonly bodyLimitBytes: number;
-  readonly failed: (error: unknown, name: string) => void;
-}
-
-/** Answers with JSON, if nobody has answered and the caller is still there. */
-export function sendJson(response: ServerResponse, status: number, value: unknown): void {
-  const body = JSON.stringify(value);
-  if (response.headersSent || response.destroyed) return;
-  response.writeHead(status, {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
-  });
-  response.end(body);
-}
-
 function requestOf(name: string, request: IncomingMessage, body: Buffer): MethodRequest {
   const url = request.url ?? '';
   const at = url.indexOf('?');
@@ -96,64 +77,50 @@ function requestOf(name: string, request: IncomingMessage, body: Buffer): Method
   return { method: name, params, query, text: (parameter) => textOf(name, params, parameter) };
 }
 
-/** Most methods never look at the signal, which costs as much as the rest of a small call. */
-class Context implements MethodContext {
-  private left: AbortController | undefined;
+/** A method where it is served. */
+export interface ServedMethod {
+  readonly name: string;
+  readonly method: Method;
+  readonly settings: CallSettings;
+}
 
+/** Answers one call of a method. */
+export function answer(served: ServedMethod, request: IncomingMessage, response: ServerResponse): void {
+  if (request.method === 'GET' || request.method === 'POST')
+    return new MethodCall(served, request, response).start();
+  discard(request, served.settings.bodyTimeoutMs);
+  const refusal = new ConnectError(
+    'unimplemented',
+    `${served.name} answers GET and POST, not ${request.method}`,
+  );
+  answerError(response, refusal, { status: 405, headers: ['allow', 'GET, POST'] });
+}
+
+class MethodCall extends UnaryCall implements MethodContext {
   constructor(
-    private readonly request: IncomingMessage,
-    private readonly response: ServerResponse,
-  ) {}
-
-  /** A property, so that methods may take it out of the context. */
-  readonly header = (name: string): string | undefined => headerOf(this.request, name);
+    private readonly served: ServedMethod,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ) {
+    super(request, response, served.settings);
+  }
 
   get caller(): string | undefined {
     return this.header('x-plugin-caller');
   }
 
-  get remoteAddress(): string {
-    return this.request.socket.remoteAddress ?? '';
+  protected run(body: Buffer): void {
+    void this.#run(body);
   }
 
-  get signal(): AbortSignal {
-    if (this.left !== undefined) return this.left.signal;
-    const left = new AbortController();
-    this.left = left;
-    const end = (): void => left.abort();
-    const limit = Number(this.header('connect-timeout-ms'));
-    const timer = limit > 0 ? setTimeout(end, Math.min(limit, LONGEST_TIMER_MS)) : undefined;
-    const { response } = this;
-    if (response.destroyed && !response.writableFinished) end();
-    response.once('close', () => {
-      clearTimeout(timer);
-      if (!response.writableFinished) end();
-    });
-    return left.signal;
-  }
-}
-
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
-/** Answers one call of a method. Never rejects. */
-export async function answer(
-  { method, name, bodyLimitBytes, failed }: Answerer,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  if (request.method !== 'GET' && request.method !== 'POST') {
-    request.resume();
-    const refusal = new ConnectError('unimplemented', `${name} answers GET and POST, not ${request.method}`);
-    return answerError(response, refusal, { status: 405, headers: ['allow', 'GET, POST'] });
-  }
-  try {
-    const body = await bodyOf(request, bodyLimitBytes);
-    const result = await method(requestOf(name, request, body), new Context(request, response));
-    sendJson(response, 200, result ?? {});
-  } catch (error) {
-    if (error instanceof Unsupported) return answerError(response, error, { status: 415 });
-    if (error instanceof ConnectError) return answerError(response, error);
-    failed(error, name);
-    answerError(response, new ConnectError('internal', `${name} failed; the plugin's log says why`));
+  async #run(body: Buffer): Promise<void> {
+    const { method, name } = this.served;
+    try {
+      const result = await method(requestOf(name, this.request, body), this);
+      this.send('application/json', JSON.stringify(result ?? {}));
+    } catch (error) {
+      const refusal = this.errorOf(error, `${name} failed; the plugin's log says why`);
+      this.refuse(refusal, refusal instanceof Unsupported ? 415 : undefined);
+    }
   }
 }

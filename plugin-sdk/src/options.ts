@@ -74,6 +74,8 @@ export interface PluginOptions {
   readonly graceMs?: number;
   /** Largest body of a call to `methods` or `handlers`. Default: 4 MiB. */
   readonly bodyLimitBytes?: number;
+  /** Milliseconds in which the body of such a call must have come. Default: 30,000. */
+  readonly bodyTimeoutMs?: number;
   /** Version of the plugins' own protocol, which the host must have too. Default: 1. */
   readonly appProtocolVersion?: number;
   /** What the host shows that it is one. Default: connect-plugin's own. */
@@ -99,6 +101,7 @@ export interface Settings {
   readonly heartbeatMs: number;
   readonly graceMs: number;
   readonly bodyLimitBytes: number;
+  readonly bodyTimeoutMs: number;
   readonly appProtocolVersion: number;
   readonly cookie: { readonly key: string; readonly value: string };
 }
@@ -240,6 +243,7 @@ export function settingsOf(options: PluginOptions): Settings {
     heartbeatMs: options.heartbeatMs ?? 3_000,
     graceMs: options.graceMs ?? 10_000,
     bodyLimitBytes: options.bodyLimitBytes ?? 4 << 20,
+    bodyTimeoutMs: options.bodyTimeoutMs ?? 30_000,
     appProtocolVersion: options.appProtocolVersion ?? 1,
     cookie: options.cookie ?? COOKIE,
   };

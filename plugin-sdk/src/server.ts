@@ -1,9 +1,17 @@
 /** The plugin's port: its services, what its host asks, and probes. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ConnectError, answerError, createHandler, listenBoth } from '../../connect/index.js';
-import type { Handler } from '../../connect/index.js';
+import {
+  ConnectError,
+  answerError,
+  answerJson,
+  createHandler,
+  discard,
+  listenBoth,
+  pathOnly,
+} from '../../connect/index.js';
+import type { CallSettings, Handler } from '../../connect/index.js';
 import type { HealthBook } from './health.js';
-import { answer, sendJson } from './method.js';
+import { answer } from './method.js';
 import type { ProvidedService, Settings } from './options.js';
 
 export interface ServerOptions {
@@ -27,16 +35,19 @@ type Found = (request: IncomingMessage, response: ServerResponse) => void;
 /** Rejects when the address is taken, or is none of this machine. */
 export async function startServer(options: ServerOptions): Promise<PluginServer> {
   const { settings } = options;
-  const { id, log, provides, bodyLimitBytes } = settings;
-  const failed = (error: unknown, what: string): void =>
-    log.warn(
-      `${id}: ${what} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-    );
+  const { id, log, provides, bodyTimeoutMs } = settings;
+  const calls: CallSettings = {
+    maxBytes: settings.bodyLimitBytes,
+    bodyTimeoutMs,
+    onError: (error, path) =>
+      log.warn(
+        `${id}: ${path} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      ),
+  };
   const stopping = new AbortController();
-  const find = finder(provides, bodyLimitBytes, failed);
+  const find = finder(provides, calls);
   const connect = createHandler([...options.answers, ...provides.flatMap(({ handlers = [] }) => handlers)], {
-    maxBytes: bodyLimitBytes,
-    onError: failed,
+    ...calls,
     stopping: stopping.signal,
   });
   const probes = probesOf(options);
@@ -44,11 +55,11 @@ export async function startServer(options: ServerOptions): Promise<PluginServer>
     host: settings.host,
     port: settings.port,
     onRequest: (request, response) => {
-      const path = pathOf(request.url);
+      const path = pathOnly(request.url);
       const found = probes.get(path) ?? find(path);
       if (found !== undefined) return found(request, response);
       if (connect(request, response)) return;
-      request.resume();
+      discard(request, bodyTimeoutMs);
       const message = `${id} has no method ${path}`;
       answerError(response, new ConnectError('unimplemented', message), { status: 404 });
     },
@@ -62,22 +73,16 @@ export async function startServer(options: ServerOptions): Promise<PluginServer>
   };
 }
 
-function pathOf(url = ''): string {
-  const at = url.indexOf('?');
-  return at < 0 ? url : url.slice(0, at);
-}
-
 function finder(
   provides: readonly ProvidedService[],
-  bodyLimitBytes: number,
-  failed: (error: unknown, what: string) => void,
+  calls: CallSettings,
 ): (path: string) => Found | undefined {
   const exact = new Map<string, Found>();
   const handled = new Set(provides.flatMap(({ handlers = [] }) => handlers.map(({ path }) => path)));
   for (const { path, methods = {} } of provides)
     for (const [name, method] of Object.entries(methods)) {
-      const answerer = { method, name, bodyLimitBytes, failed };
-      exact.set(`${path}${name}`, (request, response) => void answer(answerer, request, response));
+      const served = { name, method, settings: calls };
+      exact.set(`${path}${name}`, (request, response) => answer(served, request, response));
     }
   const listeners = provides.flatMap(({ path, listener }) =>
     listener === undefined ? [] : [{ path, listener }],
@@ -94,7 +99,7 @@ function probesOf({ settings, health, ready }: ServerOptions): ReadonlyMap<strin
   const probe =
     (passes: () => boolean): Found =>
     (request, response) => {
-      request.resume();
+      discard(request, settings.bodyTimeoutMs);
       const { state, reason, unavailableDependencies } = health.now();
       const body = {
         status: state === 'unhealthy' ? 'unhealthy' : passes() ? 'ok' : 'not ready',
@@ -103,7 +108,7 @@ function probesOf({ settings, health, ready }: ServerOptions): ReadonlyMap<strin
         reason,
         unavailable_dependencies: unavailableDependencies,
       };
-      sendJson(response, body.status === 'ok' ? 200 : 503, body);
+      answerJson(response, body.status === 'ok' ? 200 : 503, { value: body });
     };
   return new Map([
     ['/health', probe(() => true)],

@@ -3,9 +3,8 @@ import sendRequest from 'undici/lib/api/api-request.js';
 import type { DescMethodServerStreaming, DescMethodUnary } from '@bufbuild/protobuf';
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import { ConnectError, errorOfAnswer } from '../../connect/index.js';
-import type { CallOptions, ConnectClient } from '../../connect/index.js';
-import { readWhole } from './body.js';
+import { ConnectError, bound, errorOfAnswer, timeoutHeader, wholeBody } from '../../connect/index.js';
+import type { Bound, CallOptions, ConnectClient } from '../../connect/index.js';
 import type { Dependency, Provider } from './dependency.js';
 import { identityHeaders } from './link.js';
 import type { Host, Link } from './link.js';
@@ -60,17 +59,21 @@ interface Way {
   readonly provider: Provider;
 }
 
-/** What failed, and whether the router kept it back. */
-interface Failure {
-  readonly error: ConnectError;
-  readonly notSent: boolean;
-}
-
 export function createService(link: Link, dependency: Dependency): ServiceClient {
   const { type } = dependency;
 
-  const way = async (): Promise<Way> => {
-    const provider = dependency.provider() ?? (await dependency.find());
+  /** The host is asked once for all who call; each waits for no longer than it says itself. */
+  const find = async (options: CallOptions): Promise<Provider> => {
+    const limits = bound(options);
+    try {
+      return await Promise.race([dependency.find(), ending(limits)]);
+    } finally {
+      limits.done();
+    }
+  };
+
+  const way = async (options: CallOptions): Promise<Way> => {
+    const provider = dependency.provider() ?? (await find(options));
     const host = link.host();
     if (host === undefined)
       throw new ConnectError('unavailable', `${type} is not called: no host knows this plugin`);
@@ -86,49 +89,30 @@ export function createService(link: Link, dependency: Dependency): ServiceClient
   /** Makes a second try worth while. Rejects when it is not. */
   const recover = async ({ host }: Way, { code }: ConnectError, signal: AbortSignal): Promise<void> => {
     if (code === 'unauthenticated') await renewed(link, host, signal);
-    await dependency.find();
+    await find({ signal });
   };
 
-  const callOnce = async (at: Way, method: string, body: string, bounds: Bounds): Promise<unknown> => {
-    const { host, provider } = at;
-    const {
-      statusCode: status,
-      headers,
-      body: answer,
-    } = await dispatch(host, {
-      path: `${provider.path}/${method}`,
-      method: 'POST',
-      headers: {
-        ...bounds.headers,
-        'content-type': 'application/json',
-        'connect-protocol-version': '1',
-        'connect-timeout-ms': String(Math.ceil(bounds.timeoutMs)),
-      },
-      body,
-      signal: bounds.signal,
-    });
-    const bytes = await readWhole(answer, ANSWER_BYTES).catch((error: unknown) => {
-      answer.destroy();
-      throw error;
-    });
+  const callOnce = async ({ host, provider }: Way, method: string, outgoing: Outgoing): Promise<unknown> => {
+    const path = `${provider.path}/${method}`;
+    const { statusCode: status, headers, body: answer } = await dispatch(host, path, outgoing);
+    const bytes = await wholeBody(answer, ANSWER_BYTES);
     if (status === 200) return jsonOf(`${type}/${method}`, headers, bytes);
     const error = errorOfAnswer(status, textOf(headers['content-type']), bytes);
-    throw new Failed({ error, notSent: headers[NOT_SENT] !== undefined });
+    throw headers[NOT_SENT] === undefined ? error : new NotSent(error);
   };
 
-  const call = async (method: string, params: object, bounds: Bounds): Promise<unknown> => {
-    const body = JSON.stringify(params);
+  const call = async (method: string, outgoing: Outgoing & { signal: AbortSignal }): Promise<unknown> => {
     for (let again = false; ; again = true) {
-      const at = await way();
+      const at = await way(outgoing);
       try {
-        return await callOnce(at, method, body, bounds);
+        return await callOnce(at, method, outgoing);
       } catch (thrown) {
-        const { error, notSent } = failureOf(thrown, bounds, `${type}/${method}`);
-        if (again || !notSent) {
+        const error = ConnectError.from(thrown);
+        if (again || !(error instanceof NotSent)) {
           learn(at, error);
           throw error;
         }
-        await recover(at, error, bounds.signal);
+        await recover(at, error, outgoing.signal);
       }
     }
   };
@@ -138,15 +122,29 @@ export function createService(link: Link, dependency: Dependency): ServiceClient
     available: () => dependency.provider() !== undefined,
     whenAvailable: dependency.whenThere,
     async call<Result>(method: string, params: object = {}, options: CallOptions = {}) {
-      const bounds = boundsOf(options);
+      const { signal, timeoutMs = TIMEOUT_MS, headers = {} } = options;
+      const limits = bound({ signal, timeoutMs });
       try {
-        return (await call(method, params, bounds)) as Result;
+        const outgoing = {
+          method: 'POST',
+          headers: {
+            ...headers,
+            'content-type': 'application/json',
+            'connect-protocol-version': '1',
+            'connect-timeout-ms': timeoutHeader(timeoutMs),
+          },
+          body: JSON.stringify(params),
+          signal: limits.signal,
+        };
+        return (await call(method, outgoing)) as Result;
+      } catch (error) {
+        throw limited(limits, `${type}/${method}`) ?? ConnectError.from(error);
       } finally {
-        bounds.end();
+        limits.done();
       }
     },
-    async unary(method, request, options) {
-      const at = await way();
+    async unary(method, request, options = {}) {
+      const at = await way(options);
       try {
         return await at.host.client.unary(routed(method, at.provider), request, options);
       } catch (error) {
@@ -154,8 +152,8 @@ export function createService(link: Link, dependency: Dependency): ServiceClient
         throw error;
       }
     },
-    async *stream(method, request, options) {
-      const at = await way();
+    async *stream(method, request, options = {}) {
+      const at = await way(options);
       try {
         yield* at.host.client.stream(routed(method, at.provider), request, options);
       } catch (error) {
@@ -164,22 +162,17 @@ export function createService(link: Link, dependency: Dependency): ServiceClient
       }
     },
     async request({ path, method = 'POST', headers = {}, body, signal }) {
-      const at = await way();
-      const {
-        statusCode,
-        headers: answered,
-        body: answer,
-      } = await dispatch(at.host, {
-        path: `${at.provider.path}/${path}`,
-        method,
-        headers,
-        body,
-        signal,
-      }).catch((error: unknown) => {
-        throw ConnectError.from(error);
-      });
-      if (answered[NOT_SENT] !== undefined) dependency.doubt();
-      return { status: statusCode, headers: answered, body: answer };
+      const at = await way({ signal });
+      const outgoing = { method, headers, body, signal };
+      const answer = await dispatch(at.host, `${at.provider.path}/${path}`, outgoing).catch(
+        (cause: unknown) => {
+          if (signal?.aborted === true)
+            throw new ConnectError('canceled', `${type}/${path}: the call was canceled`, { cause });
+          throw ConnectError.from(cause);
+        },
+      );
+      if (answer.headers[NOT_SENT] !== undefined) dependency.doubt();
+      return { status: answer.statusCode, headers: answer.headers, body: answer.body };
     },
   };
 }
@@ -190,60 +183,21 @@ const routed = <M extends DescMethodUnary | DescMethodServerStreaming>(method: M
   parent: { ...method.parent, typeName: path.slice(1) },
 });
 
-/** A call that was answered with an error. */
-class Failed extends Error {
-  constructor(readonly failure: Failure) {
-    super(failure.error.message);
+/** An error of the router, which sent nothing to a plugin. */
+class NotSent extends ConnectError {
+  constructor({ code, message, details }: ConnectError) {
+    super(code, message, { details });
   }
 }
 
-/** How long a call may take, and what ends it. */
-interface Bounds {
-  readonly signal: AbortSignal;
-  readonly timeoutMs: number;
-  readonly headers: Readonly<Record<string, string>>;
-  timedOut(): boolean;
-  end(): void;
-}
-
-function boundsOf({ signal, timeoutMs = TIMEOUT_MS, headers = {} }: CallOptions): Bounds {
-  const ending = new AbortController();
-  let timedOut = false;
-  const timer = setTimeout(() => {
-    timedOut = true;
-    ending.abort();
-  }, timeoutMs);
-  const left = (): void => ending.abort(signal?.reason);
-  if (signal?.aborted === true) left();
-  else signal?.addEventListener('abort', left, { once: true });
-  return {
-    signal: ending.signal,
-    timeoutMs,
-    headers,
-    timedOut: () => timedOut,
-    end() {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', left);
-    },
-  };
-}
-
-function failureOf(thrown: unknown, { signal, timedOut, timeoutMs }: Bounds, what: string): Failure {
-  if (thrown instanceof Failed) return thrown.failure;
-  const notSent = false;
-  if (timedOut())
-    return {
-      notSent,
-      error: new ConnectError('deadline_exceeded', `${what} took more than ${timeoutMs} ms`),
-    };
-  if (signal.aborted)
-    return { notSent, error: new ConnectError('canceled', `${what} was called off`, { cause: thrown }) };
-  return { notSent, error: ConnectError.from(thrown) };
+/** The bound that ended a call, if one did. */
+function limited(limits: Bound, what: string): ConnectError | undefined {
+  const reached = limits.reached();
+  return reached && new ConnectError(reached.code, `${what}: ${reached.message}`, { cause: reached });
 }
 
 /** A request as it goes to the host. */
 interface Outgoing {
-  readonly path: string;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array | Readable | undefined;
@@ -252,13 +206,17 @@ interface Outgoing {
 
 async function dispatch(
   { identity, pool, prefix }: Host,
-  request: Outgoing,
+  path: string,
+  { method, headers, body, signal }: Outgoing,
 ): Promise<Dispatcher.ResponseData> {
-  const { method, body = null, signal = null } = request;
-  const path = prefix + request.path;
   try {
-    const headers = { ...request.headers, ...identityHeaders(identity) };
-    return await sendRequest.call(pool, { path, method, headers, body, signal });
+    return await sendRequest.call(pool, {
+      path: prefix + path,
+      method,
+      headers: { ...headers, ...identityHeaders(identity) },
+      body: body ?? null,
+      signal: signal ?? null,
+    });
   } catch (cause) {
     const { code, message } = ConnectError.from(cause);
     if (code !== 'unavailable') throw cause;
@@ -287,6 +245,12 @@ async function renewed(link: Link, host: Host, signal: AbortSignal): Promise<voi
   const limit = AbortSignal.any([signal, AbortSignal.timeout(RENEWAL_MS)]);
   await once(host.gone, limit);
   await link.whenKnown(limit).catch(() => undefined);
+}
+
+/** Rejects when a bound is reached. */
+async function ending(limits: Bound): Promise<never> {
+  await once(limits.signal);
+  throw limits.reached() ?? new ConnectError('canceled', 'the call was canceled');
 }
 
 /** Resolves when either fires. */

@@ -16,9 +16,11 @@ import {
   DISCOVER_PATH,
   WATCH_PATH,
   discover,
+  frame,
   http1,
   http2,
   json,
+  opened,
   serve,
   watch,
   wire,
@@ -251,38 +253,6 @@ const head = (lines: string[], body: string) =>
   [`POST ${DISCOVER_PATH} HTTP/1.1`, 'Host: a', 'Content-Type: application/json', ...lines, '', body].join(
     '\r\n',
   );
-
-/** A header of HTTP/2 as a literal, neither indexed nor Huffman-coded. */
-const literal = (name: string, value: string) =>
-  Buffer.concat([
-    Buffer.from([0, name.length]),
-    Buffer.from(name),
-    Buffer.from([value.length]),
-    Buffer.from(value),
-  ]);
-
-/** A frame of HTTP/2. */
-const frame = (type: number, flags: number, { stream = 0, payload = Buffer.alloc(0) } = {}) => {
-  const prefix = Buffer.alloc(9);
-  prefix.writeUIntBE(payload.length, 0, 3);
-  prefix[3] = type;
-  prefix[4] = flags;
-  prefix.writeUInt32BE(stream, 5);
-  return Buffer.concat([prefix, payload]);
-};
-
-/** A connection of HTTP/2 up to the headers of its first call. */
-const opened = (headers: [string, string][]) => {
-  const pseudo: [string, string][] = [
-    [':method', 'POST'],
-    [':scheme', 'http'],
-    [':authority', 'a'],
-    [':path', DISCOVER_PATH],
-  ];
-  const payload = Buffer.concat([...pseudo, ...headers].map(([name, value]) => literal(name, value)));
-  const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-  return Buffer.concat([preface, frame(4, 0), frame(1, 4, { stream: 1, payload })]);
-};
 
 t.test('a header that is sent twice is seen to be two, in both versions', async (t) => {
   const seen: (string | undefined)[] = [];

@@ -13,6 +13,8 @@ export interface TestHost {
   readonly lines: readonly string[];
   /** The next call that would be routed is answered with this error, as one that no plugin got to see. */
   holdBack(code: Code): void;
+  /** Calls of this path are answered no more. */
+  hold(path: string): void;
   close(): Promise<void>;
 }
 
@@ -30,6 +32,7 @@ export async function startTestHost(
   const router = createRouter({ routes: registry, log, metrics });
   const stopping = new AbortController();
   let heldBack: Code | undefined;
+  const held = new Set<string | undefined>();
   const connect = createHandler(registry.handlers, { stopping: stopping.signal });
   const { port, close } = await listenBoth({
     host: '127.0.0.1',
@@ -41,6 +44,7 @@ export async function startTestHost(
         request.resume();
         return answerError(response, error, { headers: ['x-plugin-not-sent', '1'] });
       }
+      if (held.has(request.url)) return void request.resume();
       if (router(request, response) || connect(request, response)) return;
       request.resume();
       response.writeHead(404).end();
@@ -52,6 +56,7 @@ export async function startTestHost(
     registry,
     lines,
     holdBack: (code) => void (heldBack = code),
+    hold: (path) => void held.add(path),
     async close() {
       stopping.abort();
       await close(0);

@@ -1,8 +1,12 @@
 /** What a plugin answers on its port, without any host. */
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
-import { connect } from 'node:http2';
+import type { IncomingMessage } from 'node:http';
+import { connect, constants } from 'node:http2';
+import type { ClientHttp2Session, IncomingHttpHeaders } from 'node:http2';
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
+import { json } from 'node:stream/consumers';
 import t from 'tap';
 import type { Test } from 'tap';
 import { createConnectClient } from '../../../connect/index.js';
@@ -12,8 +16,13 @@ import { Logger } from '../../../proto/gen/capability/logger/v1/logger_pb.js';
 import { HealthService, ServingStatus } from '../../../proto/gen/connectplugin/health/v1/health_pb.js';
 import { HealthState, PluginControl, PluginIdentity } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
 import { Health, HealthCheckResponse_ServingStatus } from '../../../proto/gen/grpc/health/v1/health_pb.js';
+import { until } from '../../helpers/eventually.js';
+import { frame, opened, wire } from '../connect/fixtures/served.js';
 
 const logged: string[] = [];
+/** Signals of the calls of Wait. */
+const waiting: AbortSignal[] = [];
+let texts = 0;
 
 const options: PluginOptions = {
   id: 'test-plugin',
@@ -29,7 +38,14 @@ const options: PluginOptions = {
       path: '/echo.v1.Echo/',
       methods: {
         Params: ({ params, query }) => ({ params, query }),
-        Text: (request) => ({ text: request.text('text') }),
+        Text: (request) => {
+          texts += 1;
+          return { text: request.text('text') };
+        },
+        Wait: (_, { signal }) => {
+          waiting.push(signal);
+          return new Promise((resolve) => signal.addEventListener('abort', resolve));
+        },
         Nothing: () => undefined,
         Missing: () => {
           throw new ConnectError('not_found', 'there is none');
@@ -122,7 +138,7 @@ const ROWS: readonly Row[] = [
     path: 'Text',
     init: post(`{"text":"${'x'.repeat(1_000)}"}`),
     status: 429,
-    body: /larger than 1000 bytes/,
+    body: /1011 bytes, and at most 1000/,
   },
   {
     what: 'another method',
@@ -286,13 +302,84 @@ t.test('closing twice is closing once', async (t) => {
   await t.rejects(fetch(`${url}/health`));
 });
 
-t.test('a caller that leaves in the middle of its body harms nobody', async (t) => {
+const TEXT = '/echo.v1.Echo/Text';
+const WAIT = '/echo.v1.Echo/Wait';
+
+/** A session of HTTP/2 that ends with the test. */
+async function h2c(t: Test, url: string): Promise<ClientHttp2Session> {
+  const session = connect(url);
+  t.teardown(() => session.destroy());
+  await once(session, 'connect');
+  return session;
+}
+
+t.test('a caller that leaves in the middle of its body calls no method, in both versions', async (t) => {
+  const { plugin, url } = await start(t);
+  const before = texts;
+  for (const headers of [
+    { ...FORM, 'content-length': '100' },
+    { ...FORM, 'transfer-encoding': 'chunked' },
+  ]) {
+    const request = httpRequest(`${url}${TEXT}`, { method: 'POST', headers });
+    request.on('error', () => undefined);
+    request.write('text=half');
+    const [socket] = (await once(request, 'socket')) as [Socket];
+    await until(() => socket.bytesWritten > 0 && socket.writableLength === 0);
+    request.destroy();
+  }
+  const headers = opened([['content-type', FORM['content-type']]], TEXT);
+  const half = frame(0, 0, { stream: 1, payload: Buffer.from('text=half') });
+  const reset = (code: number) => frame(3, 0, { stream: 1, payload: Buffer.from([0, 0, 0, code]) });
+  const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = constants;
+  for (const end of [reset(NGHTTP2_CANCEL), reset(NGHTTP2_NO_ERROR), Buffer.alloc(0)]) {
+    const { socket, text, closed } = wire(plugin.port, Buffer.concat([headers, half]));
+    await until(() => text().length > 0);
+    socket.end(end);
+    await closed;
+  }
+  t.equal((await fetch(`${url}${TEXT}?text=x`)).status, 200);
+  t.equal(texts, before + 1);
+});
+
+t.test('the signal fires when the caller leaves, in both versions', async (t) => {
   const { url } = await start(t);
+  const before = waiting.length;
+  const one = httpRequest(`${url}${WAIT}`).end();
+  one.on('error', () => undefined);
+  await until(() => waiting.length === before + 1);
+  one.destroy();
+  const session = await h2c(t, url);
+  const two = session.request({ ':path': WAIT });
+  two.on('error', () => undefined);
+  await until(() => waiting.length === before + 2);
+  two.close(constants.NGHTTP2_CANCEL);
+  await until(() => waiting.slice(before).every(({ aborted }) => aborted));
+  for (const { reason } of waiting.slice(before)) t.match(reason, { code: 'canceled' });
+});
+
+t.test('at its deadline a call is answered, and its signal fires', async (t) => {
+  const { url } = await start(t);
+  const answer = await fetch(`${url}${WAIT}`, { headers: { 'connect-timeout-ms': '30' } });
+  t.equal(answer.status, 504);
+  t.match(await answer.json(), { code: 'deadline_exceeded' });
+  t.match(waiting.at(-1)?.reason, { code: 'deadline_exceeded' });
+  const wrong = await fetch(`${url}${TEXT}?text=x`, { headers: { 'connect-timeout-ms': 'soon' } });
+  t.equal(wrong.status, 400);
+});
+
+t.test('a body that does not come whole in time is answered', async (t) => {
+  const { url } = await start(t, { bodyTimeoutMs: 30 });
   const headers = { ...JSON_TYPE, 'content-length': '100' };
-  const request = httpRequest(`${url}/echo.v1.Echo/Text`, { method: 'POST', headers });
+  const request = httpRequest(`${url}${TEXT}`, { method: 'POST', headers });
   request.on('error', () => undefined);
   request.write('{');
-  await once(request, 'socket');
-  request.destroy();
-  t.equal((await fetch(`${url}/echo.v1.Echo/Text?text=x`)).status, 200);
+  const [one] = (await once(request, 'response')) as [IncomingMessage];
+  t.equal(one.statusCode, 504);
+  t.match(await json(one), { code: 'deadline_exceeded' });
+  const session = await h2c(t, url);
+  const stream = session.request({ ':path': TEXT, ':method': 'POST', ...JSON_TYPE });
+  stream.on('error', () => undefined);
+  stream.write('{');
+  const [two] = (await once(stream, 'response')) as [IncomingHttpHeaders];
+  t.equal(Number(two[':status']), 504);
 });

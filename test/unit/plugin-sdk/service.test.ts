@@ -15,6 +15,7 @@ import { startTestHost } from './host.js';
 import type { TestHost } from './host.js';
 
 const said: string[] = [];
+let hanging = 0;
 let cancelled = 0;
 
 const provides = (name: string): NonNullable<PluginOptions['provides']> => [
@@ -28,17 +29,20 @@ const provides = (name: string): NonNullable<PluginOptions['provides']> => [
         params,
         caller,
         identity: header('authorization') ?? 'none',
+        timeout: header('connect-timeout-ms'),
       }),
       Missing: () => {
         throw new ConnectError('not_found', 'there is none of it');
       },
-      Hang: (_, { signal }) =>
-        new Promise((resolve) =>
+      Hang: (_, { signal }) => {
+        hanging += 1;
+        return new Promise((resolve) =>
           signal.addEventListener('abort', () => {
             cancelled += 1;
             resolve({});
           }),
-        ),
+        );
+      },
     },
     listener: (request, response) => {
       response.setHeader('x-path', request.url ?? '');
@@ -103,6 +107,7 @@ t.test('calls of methods', async (t) => {
     params: { a: '1&2', b: [1] },
     caller: caller.runtimeId,
     identity: 'none',
+    timeout: '10000',
   });
   t.same(await service.call('Who'), { who: 'first' });
   await t.rejects(service.call('Missing'), { code: 'not_found', message: 'there is none of it' });
@@ -120,16 +125,37 @@ t.test('calls of methods', async (t) => {
 t.test('deadlines and leaving', async (t) => {
   const { caller } = await start(t);
   const service = caller.service('echo');
-  const before = cancelled;
   await t.rejects(service.call('Hang', {}, { timeoutMs: 30 }), {
     code: 'deadline_exceeded',
-    message: 'echo/Hang took more than 30 ms',
+    message: 'echo/Hang: no answer within 30 ms',
   });
-  await until(() => cancelled === before + 1);
+  const before = { hanging, cancelled };
   const leaving = new AbortController();
-  const call = service.call('Hang', {}, { signal: leaving.signal });
+  const call = service.call('Hang', {}, { signal: leaving.signal, timeoutMs: 60_000 });
+  const rejected = t.rejects(call, { code: 'canceled', message: 'echo/Hang: the call was canceled' });
+  await until(() => hanging > before.hanging);
   leaving.abort();
-  await t.rejects(call, { code: 'canceled' });
+  await rejected;
+  await until(() => cancelled > before.cancelled);
+  const gone = AbortSignal.abort(new Error('enough'));
+  await t.rejects(service.call('Who', {}, { signal: gone }), { code: 'canceled' });
+  await t.rejects(service.request({ path: 'Who', signal: gone }), { code: 'canceled' });
+});
+
+t.test('a deadline that is longer than timers and the header hold', async (t) => {
+  const { caller } = await start(t);
+  for (const timeoutMs of [Infinity, 1e12])
+    t.match(await caller.service('echo').call('Echo', {}, { timeoutMs }), { timeout: '9999999999' });
+});
+
+t.test('a host that does not answer keeps nobody for longer than he waits', async (t) => {
+  const { host, caller } = await start(t);
+  const service = caller.service('unseen');
+  host.hold('/connectplugin.v1.ServiceRegistry/DiscoverService');
+  await t.rejects(service.call('Any', {}, { timeoutMs: 30 }), { code: 'deadline_exceeded' });
+  const signal = AbortSignal.timeout(30);
+  await t.rejects(service.unary(Logger.method.log, {}, { signal }), { code: 'canceled' });
+  await t.rejects(service.request({ path: 'Any', signal }), { code: 'canceled' });
 });
 
 t.test('protobuf services', async (t) => {
