@@ -3,7 +3,7 @@ import { ConnectError } from '../../connect/index.js';
 import { ServiceRegistry } from '../../proto/gen/connectplugin/v1/plugin_pb.js';
 import type { Host, Link } from './link.js';
 import { createBackOff, createPause } from './pause.js';
-import { whenIt } from './wait.js';
+import { createWait } from './wait.js';
 
 /** Where calls to a provider go. */
 export interface Provider {
@@ -29,7 +29,7 @@ export interface Dependency {
   /** Keeps looking and watching from now on. */
   watch(): void;
   /** Waits for a provider. Rejects with the signal's reason. */
-  whenThere(signal?: AbortSignal): Promise<void>;
+  whenThere(signal?: AbortSignal): Promise<Provider>;
   /** Looks no more by itself. */
   unwatch(): void;
 }
@@ -50,8 +50,8 @@ export function createDependency({ link, type, minVersion, onChange }: Dependenc
   const wanted = minVersion === '' ? type : `${type} ${minVersion}`;
   const stopping = new AbortController();
   const pause = createPause();
-  const waiting = new Set<() => void>();
   let provider: Provider | undefined;
+  const there = createWait(() => provider);
   let finding: Promise<Provider> | undefined;
   let askedAt = -Infinity;
   let watching = false;
@@ -60,10 +60,7 @@ export function createDependency({ link, type, minVersion, onChange }: Dependenc
   const settle = (found: Provider | undefined): void => {
     const changed = found?.path !== provider?.path;
     provider = found;
-    if (found !== undefined) {
-      for (const resolve of [...waiting]) resolve();
-      waiting.clear();
-    }
+    there.look();
     if (changed) onChange();
   };
 
@@ -145,7 +142,7 @@ export function createDependency({ link, type, minVersion, onChange }: Dependenc
       if (!watching) void run();
       watching = true;
     },
-    whenThere: (signal) => whenIt(() => provider !== undefined, waiting, signal),
+    whenThere: there.value,
     unwatch() {
       stopping.abort();
       pause.wake();

@@ -14,7 +14,7 @@ import { healthMessage } from './health.js';
 import type { HealthBook } from './health.js';
 import type { ProvidedService, Settings } from './options.js';
 import { createBackOff, createPause } from './pause.js';
-import { whenIt } from './wait.js';
+import { createWait } from './wait.js';
 
 /** Who the plugin is to a host. */
 export interface Identity {
@@ -99,9 +99,9 @@ export function createLink({ settings, health, baseUrl }: LinkOptions): Link {
   const backOff = createBackOff();
   const registrations = new Map<string, Registration>();
   const listeners = new Set<() => void>();
-  const waiting = new Set<() => void>();
   const stopping = new AbortController();
   let host: Host | undefined;
+  const knowing = createWait(() => host);
   let leave = new AbortController();
   let inTouch = false;
   let told = '';
@@ -129,8 +129,7 @@ export function createLink({ settings, health, baseUrl }: LinkOptions): Link {
       gone: leave.signal,
     };
     log.info(`${id} is ${identity.runtimeId} to the host ${identity.hostUrl}`);
-    for (const resolve of [...waiting]) resolve();
-    waiting.clear();
+    knowing.look();
   };
 
   const shakeHands = async (hostUrl: string): Promise<void> => {
@@ -278,16 +277,12 @@ export function createLink({ settings, health, baseUrl }: LinkOptions): Link {
   return {
     host: () => host,
     registered: () => {
-      const known = host !== undefined;
-      return known && settings.provides.every(({ type }) => isRegistered(registrations.get(type)));
+      return (
+        host !== undefined && settings.provides.every(({ type }) => isRegistered(registrations.get(type)))
+      );
     },
     inTouch: () => inTouch && host !== undefined,
-    async whenKnown(signal) {
-      for (;;) {
-        await whenIt(() => host !== undefined, waiting, signal);
-        if (host !== undefined) return host;
-      }
-    },
+    whenKnown: knowing.value,
     adopt(identity) {
       know(identity);
       pause.wake();

@@ -12,7 +12,7 @@ import { startServer } from './server.js';
 import { createService } from './service.js';
 import type { ServiceClient } from './service.js';
 import { createTrust } from './trust.js';
-import { whenIt } from './wait.js';
+import { createWait } from './wait.js';
 
 export interface Plugin {
   /** The port that it listens on. */
@@ -46,7 +46,6 @@ export async function startPlugin(options: PluginOptions): Promise<Plugin> {
   health.onChange(({ state, reason }) => log.info(`${id} is ${state}${reason === '' ? '' : `: ${reason}`}`));
   const dependencies = new Map<string, Dependency>();
   const services = new Map<string, ServiceClient>();
-  const waiting = new Set<() => void>();
   let ended: () => void = () => undefined;
   const closed = new Promise<void>((resolve) => (ended = resolve));
   let stopping: Promise<void> | undefined;
@@ -58,11 +57,10 @@ export async function startPlugin(options: PluginOptions): Promise<Plugin> {
   const missing = (): string[] =>
     requires.map(({ type }) => type).filter((type) => dependencies.get(type)?.provider() === undefined);
   const ready = (): boolean => stopping === undefined && link.registered() && missing().length === 0;
+  const readiness = createWait(() => ready() || undefined);
   const look = (): void => {
     health.lacks(missing());
-    if (!ready()) return;
-    for (const resolve of [...waiting]) resolve();
-    waiting.clear();
+    readiness.look();
   };
 
   const depend = (type: string, minVersion: string): Dependency => {
@@ -133,7 +131,7 @@ export async function startPlugin(options: PluginOptions): Promise<Plugin> {
       if (stopping === undefined) health.say(state, reason);
     },
     ready,
-    whenReady: (signal) => whenIt(ready, waiting, signal),
+    whenReady: async (signal) => void (await readiness.value(signal)),
     close: () => close(settings.graceMs),
   };
 }

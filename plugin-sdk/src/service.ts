@@ -120,7 +120,7 @@ export function createService(link: Link, dependency: Dependency): ServiceClient
   return {
     type,
     available: () => dependency.provider() !== undefined,
-    whenAvailable: dependency.whenThere,
+    whenAvailable: async (signal) => void (await dependency.whenThere(signal)),
     async call<Result>(method: string, params: object = {}, options: CallOptions = {}) {
       const { signal, timeoutMs = TIMEOUT_MS, headers = {} } = options;
       const limits = bound({ signal, timeoutMs });

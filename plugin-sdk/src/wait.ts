@@ -1,25 +1,39 @@
 /** Waiting for what others bring about. */
 
-/**
- * Resolves when it holds: at once, or when what is added to `waiting` is called. Rejects with the signal's reason.
- */
-export function whenIt(
-  holds: () => boolean,
-  waiting: Set<() => void>,
-  signal: AbortSignal = new AbortController().signal,
-): Promise<void> {
-  if (holds()) return Promise.resolve();
-  return new Promise((resolve, reject) => {
-    const come = (): void => {
-      signal.removeEventListener('abort', left);
-      resolve();
-    };
-    const left = (): void => {
-      waiting.delete(come);
-      reject(signal.reason as Error);
-    };
-    if (signal.aborted) return left();
-    signal.addEventListener('abort', left, { once: true });
-    waiting.add(come);
-  });
+export interface Wait<T> {
+  /** Resolves with the value as soon as there is one. Rejects with the signal's reason. */
+  value(signal?: AbortSignal): Promise<T>;
+  /** Looks again. To be called after whatever may have brought the value about. */
+  look(): void;
+}
+
+/** Waits for what is read to be anything but undefined. */
+export function createWait<T>(read: () => T | undefined): Wait<T> {
+  const waiting = new Set<() => void>();
+  return {
+    value: (signal) =>
+      new Promise((resolve, reject) => {
+        const end = (): void => {
+          waiting.delete(look);
+          signal?.removeEventListener('abort', leave);
+        };
+        const look = (): void => {
+          const value = read();
+          if (value === undefined) return;
+          end();
+          resolve(value);
+        };
+        const leave = (): void => {
+          end();
+          reject(signal?.reason as Error);
+        };
+        waiting.add(look);
+        signal?.addEventListener('abort', leave, { once: true });
+        look();
+        if (signal?.aborted === true) leave();
+      }),
+    look() {
+      for (const look of [...waiting]) look();
+    },
+  };
 }
