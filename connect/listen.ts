@@ -23,13 +23,14 @@ export interface ListenOptions {
   readonly headersTimeoutMs?: number | undefined;
   /** Milliseconds that a connection is kept without a request. Default 75,000. */
   readonly keepAliveMs?: number | undefined;
-  /** Bytes that a request's headers may have. Default 32 KiB. More is answered with 431. */
-  readonly maxHeaderBytes?: number | undefined;
-  /** How many headers a request may have. Default 128. More is answered with 431. */
-  readonly maxHeaders?: number | undefined;
-  /** Calls that one HTTP/2 connection may have open. Default 1,000. */
-  readonly maxStreams?: number | undefined;
 }
+
+/** Bytes that a request's headers may have. More is answered with 431. */
+const MAX_HEADER_BYTES = 32 * 1024;
+/** How many headers a request may have. More is answered with 431. */
+const MAX_HEADERS = 128;
+/** Calls that one HTTP/2 connection may have open. */
+const MAX_STREAMS = 1_000;
 
 export interface Listener {
   readonly port: number;
@@ -66,17 +67,13 @@ function boundsOf(options: ListenOptions): Bounds {
     onRequest: options.onRequest,
     headersTimeoutMs: options.headersTimeoutMs ?? 10_000,
     keepAliveMs: options.keepAliveMs ?? 75_000,
-    maxHeaderBytes: options.maxHeaderBytes ?? 32 * 1024,
-    maxHeaders: options.maxHeaders ?? 128,
-    maxStreams: options.maxStreams ?? 1000,
   };
 }
 
 function http1Server({ onRequest, ...bounds }: Bounds): Server {
-  const most = bounds.maxHeaders * 2;
   const server = createServer(
     {
-      maxHeaderSize: bounds.maxHeaderBytes,
+      maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: bounds.headersTimeoutMs,
       // Bodies may stream for as long as they like; whoever reads one whole bounds it.
       requestTimeout: 0,
@@ -88,26 +85,26 @@ function http1Server({ onRequest, ...bounds }: Bounds): Server {
       keepAliveInitialDelay: 30_000,
     },
     (request, response) => {
-      if (request.rawHeaders.length > most)
-        refuseHeaders(request, response, `more than ${bounds.maxHeaders} headers`);
+      if (request.rawHeaders.length > MAX_HEADERS * 2)
+        refuseHeaders(request, response, `more than ${MAX_HEADERS} headers`);
       else onRequest(request, response);
     },
   );
   // Node drops what is beyond this without a word; one more than may be is enough to see that.
-  server.maxHeadersCount = bounds.maxHeaders + 1;
+  server.maxHeadersCount = MAX_HEADERS + 1;
   server.on('clientError', answerMalformed);
   return server;
 }
 
-function h2cServer({ onRequest, ...bounds }: Bounds): Http2Server {
+function h2cServer({ onRequest }: Bounds): Http2Server {
   const server = createHttp2Server({
-    settings: { maxConcurrentStreams: bounds.maxStreams, maxHeaderListSize: bounds.maxHeaderBytes },
+    settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: MAX_HEADER_BYTES },
     // Beyond this the stream is reset and not answered.
-    maxHeaderListPairs: bounds.maxHeaders * 2,
+    maxHeaderListPairs: MAX_HEADERS * 2,
   });
   server.on('request', (request, response) => {
     const alike = [request as unknown as IncomingMessage, response as unknown as ServerResponse] as const;
-    const tooMuch = excess(request.rawHeaders, bounds);
+    const tooMuch = excess(request.rawHeaders);
     if (tooMuch === undefined) onRequest(...alike);
     else refuseHeaders(...alike, tooMuch);
   });
@@ -117,12 +114,12 @@ function h2cServer({ onRequest, ...bounds }: Bounds): Http2Server {
 }
 
 /** What is too much about headers. Node tells HTTP/2 clients of the size that is taken, and does not hold them to it. */
-function excess(raw: readonly string[], bounds: Omit<Bounds, 'onRequest'>): string | undefined {
+function excess(raw: readonly string[]): string | undefined {
   const count = raw.length / 2 - PSEUDO_HEADERS;
-  if (count > bounds.maxHeaders) return `more than ${bounds.maxHeaders} headers`;
+  if (count > MAX_HEADERS) return `more than ${MAX_HEADERS} headers`;
   let bytes = 0;
   for (const text of raw) bytes += text.length;
-  return bytes > bounds.maxHeaderBytes ? `more than ${bounds.maxHeaderBytes} bytes of headers` : undefined;
+  return bytes > MAX_HEADER_BYTES ? `more than ${MAX_HEADER_BYTES} bytes of headers` : undefined;
 }
 
 /** `:method`, `:scheme`, `:authority` and `:path`. */
