@@ -147,7 +147,13 @@ async function* messagesOf(
   if (response.statusCode !== 200) {
     throw errorOfAnswer(response.statusCode, answered, await wholeBody(response.body, maxBytes));
   }
-  requireType(answered, type);
+  try {
+    requireType(answered, type);
+  } catch (error) {
+    // A body that nobody reads would keep its connection.
+    response.body.on('error', () => undefined).destroy();
+    throw error;
+  }
   const reader = new EnvelopeReader(maxBytes);
   for await (const chunk of response.body) {
     for (const { flags, bytes } of reader.take(chunk as Buffer)) {

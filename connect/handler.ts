@@ -2,6 +2,7 @@
 import type { Handler } from './types.js';
 import type { HttpRequest, HttpResponse } from './http.js';
 import { pathOnly } from './http.js';
+import type { Encoding } from './codec.js';
 import type { Settings } from './call.js';
 import { StreamMethod, UnaryMethod } from './method.js';
 import { answerError, startUnary } from './unary-call.js';
@@ -85,7 +86,7 @@ function serve(method: UnaryMethod | StreamMethod, on: On): void {
   if (on.request.method !== 'POST') return refuseMethod(method, on);
   const type = on.request.headers['content-type'];
   if (method.kind === 'unary') {
-    const encoding = UNARY[type ?? ''] ?? encodingOf(type, '');
+    const encoding = UNARY.get(type) ?? encodingOf(type, '');
     if (encoding === undefined) refuseType(method, on);
     else startUnary(method, encoding, on);
     return;
@@ -96,16 +97,13 @@ function serve(method: UnaryMethod | StreamMethod, on: On): void {
 }
 
 /** What nearly every caller sends. */
-const UNARY: Readonly<Record<string, 'json' | 'proto'>> = {
-  'application/json': 'json',
-  'application/proto': 'proto',
-};
+const UNARY: ReadonlyMap<string | undefined, Encoding> = new Map([
+  ['application/json', 'json'],
+  ['application/proto', 'proto'],
+]);
 
-function refuseMethod(
-  method: Handler,
-  { request, response }: { request: HttpRequest; response: HttpResponse },
-): void {
-  request.resume();
+function refuseMethod(method: Handler, { request, response, settings }: On): void {
+  discard(request, settings.bodyTimeoutMs);
   const error = new ConnectError(
     'unknown',
     `${method.path} is called with POST, and not with ${request.method}`,
@@ -113,11 +111,8 @@ function refuseMethod(
   answerError(response, error, { status: 405, headers: ['allow', 'POST'] });
 }
 
-function refuseType(
-  method: Handler,
-  { request, response }: { request: HttpRequest; response: HttpResponse },
-): void {
-  request.resume();
+function refuseType(method: Handler, { request, response, settings }: On): void {
+  discard(request, settings.bodyTimeoutMs);
   const accepted = ACCEPT_POST[method.kind];
   const type = request.headers['content-type'] ?? 'none';
   const error = new ConnectError(

@@ -24,7 +24,8 @@ const MOST_CHARACTERS = 1_000;
 /** The report as the protocol has it. */
 export const healthMessage = ({ state, reason, unavailableDependencies }: HealthReport) => ({
   state: STATES[state],
-  reason: reason.slice(0, MOST_CHARACTERS),
+  // A character that was cut in half cannot be sent as JSON; in bytes it is replaced.
+  reason: Buffer.from(reason.slice(0, MOST_CHARACTERS)).toString(),
   unavailableDependencies: [...unavailableDependencies],
 });
 

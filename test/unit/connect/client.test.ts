@@ -268,6 +268,17 @@ t.test('streams that are none of the protocol', async (t) => {
   for (row of rows) t.equal((await drain(stream(WATCH, {}))).error?.code, row[4], row[0]);
 });
 
+t.test('a stream that is none gives its connection back', async (t) => {
+  let closed = false;
+  const url = await foreign(t, (_, response) => {
+    response.once('close', () => (closed = true));
+    response.writeHead(200, { 'content-type': 'text/html' }).write('<html>');
+  });
+  const { stream } = client(t, { baseUrl: url });
+  t.equal((await drain(stream(WATCH, {}))).error?.code, 'unknown');
+  await until(() => closed);
+});
+
 t.test('what cannot be sent is invalid', async (t) => {
   const { unary } = client(t, { baseUrl: 'http://127.0.0.1:1' });
   const error = await failure(unary(DISCOVER, {}, { headers: { 'x-a': 'line\nbreak' } }));

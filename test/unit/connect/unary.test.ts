@@ -105,6 +105,7 @@ for (const [version, speak] of Object.entries({ http1, http2 })) {
       ['DELETE', { method: 'DELETE', headers: JSON_TYPE }, 405, 'unknown', /DELETE/],
       ['no content type', { body }, 415, 'unknown', /content type is none/],
       ['another content type', { headers: { 'content-type': 'text/plain' }, body }, 415, 'unknown', /text\/plain/],
+      ["a name that JavaScript's objects have", { headers: { 'content-type': 'constructor' }, body }, 415, 'unknown', /constructor/],
       ['gRPC', { headers: { 'content-type': 'application/grpc' } }, 415, 'unknown', /application\/grpc/],
       ["a stream's type", { headers: { 'content-type': 'application/connect+json' } }, 415, 'unknown', /connect\+json/],
       ['a foreign charset', { headers: { 'content-type': 'application/json; charset=latin1' } }, 415, 'unknown', /latin1/],
@@ -161,7 +162,11 @@ for (const [version, speak] of Object.entries({ http1, http2 })) {
     async (t) => {
       const { port, errors } = await serve(t, methods);
       const ask = (serviceType: string) =>
-        speak(port, { headers: JSON_TYPE, body: JSON.stringify({ serviceType }) });
+        speak(port, {
+          path: `${DISCOVER_PATH}?token=1`,
+          headers: JSON_TYPE,
+          body: JSON.stringify({ serviceType }),
+        });
       t.same(json((await ask('detailed')).body), {
         code: 'aborted',
         message: 'see',
@@ -172,10 +177,12 @@ for (const [version, speak] of Object.entries({ http1, http2 })) {
         t.equal(got.status, 500);
         t.same(json(got.body), { code: 'internal', message: 'internal error' });
       }
-      t.match(errors, [
-        { error: { message: /1234/ }, path: DISCOVER_PATH },
-        { error: { message: /1234/ }, path: DISCOVER_PATH },
-      ]);
+      t.match(errors, [{ error: { message: /1234/ } }, { error: { message: /1234/ } }]);
+      t.same(
+        errors.map(({ path }) => path),
+        [DISCOVER_PATH, DISCOVER_PATH],
+        'with the path alone: a query may hold secrets',
+      );
     },
   );
 
@@ -378,9 +385,18 @@ t.test('a body that does not come is answered, and its connection ends', async (
     await closed;
     t.match(text(), /^HTTP\/1.1 504[^]*deadline_exceeded/);
   }
-  const unread = wire(port, head(['Content-Length: 99999999'], ''));
-  await unread.closed;
-  t.match(unread.text(), /^HTTP\/1.1 429[^]*resource_exhausted/);
+  const unread = head(['Content-Length: 99999999'], '');
+  const rows: [bytes: string, answer: RegExp][] = [
+    [unread, /^HTTP\/1.1 429[^]*resource_exhausted/],
+    [unread.replace('POST', 'PUT'), /^HTTP\/1.1 405/],
+    [unread.replace('application/json', 'text/plain'), /^HTTP\/1.1 415/],
+    [unread.replace('/DiscoverService', '/Nope'), /^HTTP\/1.1 404/],
+  ];
+  for (const [bytes, answer] of rows) {
+    const { text, closed } = wire(port, bytes);
+    await closed;
+    t.match(text(), answer);
+  }
 });
 
 t.test('half a message of a caller that leaves is none, in both versions', async (t) => {

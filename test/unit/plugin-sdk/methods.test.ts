@@ -258,6 +258,11 @@ t.test('what a host asks', async (t) => {
   plugin.setHealth('unhealthy', 'the disk is full');
   t.match(plugin.health(), { state: 'unhealthy', reason: 'the disk is full; nobody provides other' });
   t.match(await client.unary(PluginControl.method.getHealth, {}), { state: HealthState.UNHEALTHY });
+  plugin.setHealth('unhealthy', `${'x'.repeat(999)}😀`);
+  const inJson = createConnectClient({ baseUrl: url, json: true });
+  t.teardown(() => inJson.close());
+  const { reason } = await inJson.unary(PluginControl.method.getHealth, {});
+  t.equal(reason, `${'x'.repeat(999)}\ufffd`, 'cut within a character');
 });
 
 t.test('the health service', async (t) => {
@@ -368,7 +373,7 @@ t.test('at its deadline a call is answered, and its signal fires', async (t) => 
 });
 
 t.test('a body that does not come whole in time is answered', async (t) => {
-  const { url } = await start(t, { bodyTimeoutMs: 30 });
+  const { plugin, url } = await start(t, { bodyTimeoutMs: 30 });
   const headers = { ...JSON_TYPE, 'content-length': '100' };
   const request = httpRequest(`${url}${TEXT}`, { method: 'POST', headers });
   request.on('error', () => undefined);
@@ -382,4 +387,12 @@ t.test('a body that does not come whole in time is answered', async (t) => {
   stream.write('{');
   const [two] = (await once(stream, 'response')) as [IncomingHttpHeaders];
   t.equal(Number(two[':status']), 504);
+  for (const path of ['/nope', '/health', '/echo.v1.Echo/Text']) {
+    const { text, closed } = wire(
+      plugin.port,
+      `PUT ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n`,
+    );
+    await closed;
+    t.match(text(), /^HTTP\/1.1 (404|200|405)/, 'and one that nobody reads is not waited for');
+  }
 });
