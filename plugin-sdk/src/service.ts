@@ -248,9 +248,12 @@ async function renewed(link: Link, host: Host, signal: AbortSignal): Promise<voi
 }
 
 /** Rejects when a bound is reached. */
-async function ending(limits: Bound): Promise<never> {
-  await once(limits.signal);
-  throw limits.reached() ?? new ConnectError('canceled', 'the call was canceled');
+function ending({ signal }: Bound): Promise<never> {
+  return new Promise((_, reject) => {
+    const end = (): void => reject(signal.reason as ConnectError);
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+  });
 }
 
 /** Resolves when either fires. */
