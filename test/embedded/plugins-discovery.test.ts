@@ -13,6 +13,7 @@ import type { Log } from '../../server/ports.js';
 import { startPlugin } from '../../plugin-sdk/src/index.js';
 import { createHostMetrics } from '../../server/plugin-host/metrics.js';
 import { startHost } from '../../server/plugin-host/host.js';
+import type { PluginHost } from '../../server/plugin-host/host.js';
 import { createCallCounts } from '../../server/plugin-host/status.js';
 import { createMetrics } from '../../server/ops/metrics.js';
 import { servePlugins, startTestPlugin } from '../helpers/plugins.js';
@@ -24,7 +25,9 @@ const NAMESPACE = 'default';
 const HOST_URL = 'http://xi-k8s-plugins.xi-k8s:8444';
 const { kube, eventually, pods } = await startCluster(t);
 const served = servePlugins(kube, async (host, port, spec) =>
-  spec.selfId === 'busy' ? startBusy(host, port) : startTestPlugin(host, port, spec),
+  spec.selfId === 'busy'
+    ? startBusy(host, port)
+    : startTestPlugin(host, port, { ...spec, metadata: { protocol: spec.selfId } }),
 );
 t.teardown(() => served.stop());
 
@@ -78,6 +81,30 @@ async function startFinding(t: Test, namespaces: string[] = []): Promise<Registr
   });
   await discovery.synced;
   return registry;
+}
+
+/** A host with discovery on it. */
+async function startFindingHost(t: Test): Promise<PluginHost> {
+  const counts = createCallCounts();
+  const host = await startHost({
+    showStatus: true,
+    address: { host: '127.0.0.1', port: 0 },
+    log,
+    counts,
+    metrics: createHostMetrics(createMetrics(), counts),
+    registry: { allowBaseUrl: () => undefined },
+    admit: () => undefined,
+  });
+  const { registry, url: hostUrl } = host;
+  const discovery = startDiscovery({
+    ...{ kube, reflect: reflectOf(kube), registry, log },
+    ...{ namespaces: [], hostUrl },
+  });
+  t.teardown(async () => {
+    await discovery.stop();
+    await host.close();
+  });
+  return host;
 }
 
 const pluginDeployment = (name: string, replicas: number, version = '1.0.0'): Deployment => {
@@ -292,22 +319,39 @@ t.test('other namespaces are not looked at', async (t) => {
   t.same(elsewhere.plugins(), []);
 });
 
+t.test('what a plugin says of its services holds when it is found: one of HTTP/2 is called so', async (t) => {
+  const types = { h2c: '2.0', plain: '1.1' };
+  for (const type of Object.keys(types)) {
+    await kube.create(DEPLOYMENTS, NAMESPACE, pluginDeployment(type, 1));
+    await makeService(type);
+  }
+  const { registry, url } = await startFindingHost(t);
+  const { runtimeId, token } = registry.admit({
+    ...{ selfId: 'caller', selfVersion: '1.0.0', origin: 'managed' },
+    ...{ baseUrls: [], provides: [], requires: {} },
+  });
+  for (const [type, http] of Object.entries(types)) {
+    await eventually(
+      async () => targetsOf(registry, type),
+      ({ length }) => length === 1,
+      `${type} is there`,
+    );
+    t.same(registry.resolve(type, '-').metadata, { protocol: type });
+    const answer = await fetch(`${url}/services/${type}/-/Echo`, {
+      method: 'POST',
+      headers: { 'x-plugin-runtime-id': runtimeId, authorization: `Bearer ${token}` },
+      body: '{}',
+    });
+    t.match(await answer.json(), { sent: '{}', http });
+    await kube.delete(SERVICES, { namespace: NAMESPACE, name: type });
+  }
+});
+
 t.test('pods are deleted under load, and no call fails', async (t) => {
   await kube.create(DEPLOYMENTS, NAMESPACE, pluginDeployment('busy', 2));
   await makeService('busy');
-  const counts = createCallCounts();
-  const host = await startHost({
-    showStatus: true,
-    address: { host: '127.0.0.1', port: 0 },
-    log,
-    counts,
-    metrics: createHostMetrics(createMetrics(), counts),
-    registry: { allowBaseUrl: () => undefined },
-    admit: () => undefined,
-  });
+  const host = await startFindingHost(t);
   const { registry } = host;
-  const reflect = reflectOf(kube);
-  const discovery = startDiscovery({ kube, reflect, registry, log, namespaces: [], hostUrl: host.url });
   const caller = await startPlugin({
     id: 'caller',
     version: '1.0.0',
@@ -320,8 +364,6 @@ t.test('pods are deleted under load, and no call fails', async (t) => {
   t.teardown(async () => {
     over = true;
     await caller.close();
-    await discovery.stop();
-    await host.close();
   });
   await caller.whenReady();
   const twoReady = () =>
@@ -365,7 +407,7 @@ t.test('pods are deleted under load, and no call fails', async (t) => {
   await Promise.all(workers);
   t.same([...new Set(failed)], []);
   t.ok(by.size >= 3, `${by.size} pods answered`);
-  t.ok(counts.all().some(({ caller }) => caller === runtimeId));
+  t.ok(host.status().calls.some(({ caller }) => caller === runtimeId));
 });
 
 t.test('who a plugin is by its token', async (t) => {

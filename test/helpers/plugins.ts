@@ -9,6 +9,8 @@ export interface PluginSpec {
   readonly version: string;
   /** Whether it serves PluginIdentity; true when absent. */
   readonly managed?: boolean;
+  /** What else it says of itself. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 export interface TestPlugin {
@@ -16,17 +18,14 @@ export interface TestPlugin {
   /** What it was told that it is, last. */
   identity():
     { readonly runtimeId: string; readonly runtimeToken: string; readonly hostUrl: string } | undefined;
-  /** Requests to its service so far. */
-  calls(): number;
   stop(): Promise<void>;
 }
 
-/** Provides its self id as a type of service; `Echo` answers who answered and what was sent, any other method a 404. */
+/** Provides its self id as a type of service; `Echo` answers who answered, and what was sent by which HTTP, any other method a 404. */
 export async function startTestPlugin(host: string, port: number, spec: PluginSpec): Promise<TestPlugin> {
-  const { selfId, version, managed = true } = spec;
+  const { selfId, version, managed = true, metadata = {} } = spec;
   const path = `/${selfId}.v1.Service/`;
   let identity: ReturnType<TestPlugin['identity']>;
-  let calls = 0;
   const handlers = createHandler([
     unary(PluginControl.method.getHealth, () => ({ state: HealthState.HEALTHY })),
     ...(managed
@@ -35,6 +34,7 @@ export async function startTestPlugin(host: string, port: number, spec: PluginSp
             selfId,
             selfVersion: version,
             provides: [{ type: selfId, version, path }],
+            metadata: { ...metadata },
           })),
           unary(PluginIdentity.method.setRuntimeIdentity, ({ runtimeId, runtimeToken, hostUrl }) => {
             identity = { runtimeId, runtimeToken, hostUrl };
@@ -53,14 +53,18 @@ export async function startTestPlugin(host: string, port: number, spec: PluginSp
         response.end('{"code":"unimplemented","message":"there is Echo alone"}');
         return;
       }
-      calls++;
       let body = '';
       request.setEncoding('utf8').on('data', (part: string) => (body += part));
       request.on('end', () => {
-        const headers = { 'content-type': 'application/json' };
-        response.writeHead(200, headers);
+        const { headers, httpVersion } = request;
+        response.writeHead(200, { 'content-type': 'application/json' });
         response.end(
-          JSON.stringify({ by: `${host}:${port}`, caller: request.headers['x-plugin-caller'], sent: body }),
+          JSON.stringify({
+            by: `${host}:${port}`,
+            caller: headers['x-plugin-caller'],
+            sent: body,
+            http: httpVersion,
+          }),
         );
       });
     },
@@ -68,7 +72,6 @@ export async function startTestPlugin(host: string, port: number, spec: PluginSp
   return {
     address: `${host}:${listener.port}`,
     identity: () => identity,
-    calls: () => calls,
     stop: () => listener.close(0),
   };
 }

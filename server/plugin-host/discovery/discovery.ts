@@ -7,11 +7,11 @@
  */
 import { createWorkQueue, ENDPOINT_SLICES, keyOf } from '../../ports.js';
 import type { Change, EndpointSlice, Kube, Log, Reflect } from '../../ports.js';
+import type { Identity, PluginInfo } from '../introduce.js';
 import type { Registry } from '../registry/registry.js';
 import { PLUGIN_LABEL, endpointsOf, serviceOf, slimSlice } from './endpoints.js';
 import type { Endpoint } from './endpoints.js';
 import { NotOurs, meet } from './meet.js';
-import type { PluginInfo } from './meet.js';
 
 /** What discovery needs of the registry. */
 export type DiscoveryRegistry = Pick<Registry, 'admit' | 'setTargets' | 'remove' | 'watch'>;
@@ -35,9 +35,7 @@ export interface Discovery {
 }
 
 /** Pods of one Service that say the same of themselves. */
-interface Kin {
-  readonly runtimeId: string;
-  readonly token: string;
+interface Kin extends Identity {
   /** Endpoints that have its identity; true when they got it since they are ready, and so have not started anew after it. */
   readonly members: Map<string, boolean>;
   /** Where it is routed to. */

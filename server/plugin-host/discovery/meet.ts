@@ -1,20 +1,11 @@
-/** Asking a plugin that the API named who it is, and telling it who it is here. */
+/** Meeting a plugin that the API named, at the address that is its pod's own. */
 import { ConnectError, createConnectClient } from '../../../connect/index.js';
-import { PluginIdentity } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
-import type { GetPluginInfoResponse } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
 import { PODS } from '../../ports.js';
 import type { Kube } from '../../ports.js';
+import { askInfo, giveIdentity } from '../introduce.js';
+import type { Identity, PluginInfo } from '../introduce.js';
 import { ownAddresses } from './addresses.js';
 import type { Endpoint } from './endpoints.js';
-
-/** What a plugin says of itself, as the registry takes it. */
-export interface PluginInfo {
-  readonly selfId: string;
-  readonly selfVersion: string;
-  readonly provides: readonly { readonly type: string; readonly version: string; readonly path: string }[];
-  readonly requires: Readonly<Record<string, string>>;
-  readonly metadata: Readonly<Record<string, string>>;
-}
 
 /** A plugin that its host has nothing to say to: trying again changes nothing. */
 export class NotOurs extends Error {
@@ -23,22 +14,6 @@ export class NotOurs extends Error {
 
 /** Codes with which a plugin refuses its identity, or the registry the plugin, for good. */
 const FINAL: ReadonlySet<string> = new Set(['invalid_argument', 'failed_precondition']);
-/** Milliseconds for each question. */
-const ASK_MS = 5_000;
-
-const infoOf = ({
-  selfId,
-  selfVersion,
-  provides,
-  requires,
-  metadata,
-}: GetPluginInfoResponse): PluginInfo => ({
-  selfId,
-  selfVersion,
-  provides: provides.map(({ type, version, path }) => ({ type, version, path })),
-  requires: Object.fromEntries(requires.map(({ type, minVersion }) => [type, minVersion])),
-  metadata: { ...metadata },
-});
 
 /** Refuses an address that is not the pod's: a slice may be written by hand. */
 async function checkAddress(kube: Kube, { pod, host }: Endpoint, signal: AbortSignal): Promise<void> {
@@ -56,21 +31,14 @@ async function checkAddress(kube: Kube, { pod, host }: Endpoint, signal: AbortSi
 export async function meet(
   kube: Kube,
   { endpoint, hostUrl }: { endpoint: Endpoint; hostUrl: string },
-  identify: (info: PluginInfo) => { readonly runtimeId: string; readonly token: string },
+  identify: (info: PluginInfo) => Identity,
   signal: AbortSignal,
-): Promise<PluginInfo> {
+): Promise<void> {
   await checkAddress(kube, endpoint, signal);
-  const client = createConnectClient({ baseUrl: endpoint.baseUrl, timeoutMs: ASK_MS });
+  const client = createConnectClient({ baseUrl: endpoint.baseUrl });
   try {
-    const info = infoOf(await client.unary(PluginIdentity.method.getPluginInfo, {}, { signal }));
-    const { runtimeId, token } = identify(info);
-    const { acknowledged } = await client.unary(
-      PluginIdentity.method.setRuntimeIdentity,
-      { runtimeId, runtimeToken: token, hostUrl },
-      { signal },
-    );
-    if (!acknowledged) throw new Error('it does not take its identity');
-    return info;
+    const identity = identify(await askInfo(client, signal));
+    await giveIdentity(client, { ...identity, hostUrl }, signal);
   } catch (error) {
     if (!(error instanceof ConnectError)) throw error;
     if (error.code === 'unimplemented')

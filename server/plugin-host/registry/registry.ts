@@ -35,6 +35,8 @@ export interface Registry extends Routes, Probed {
   plugins(): RegisteredPlugin[];
   plugin(runtimeId: string): RegisteredPlugin | undefined;
   services(): Registration[];
+  /** Whether calls to the type, in a version that fits the minimum, are routed to somebody now. */
+  isProvided(type: string, minVersion: string): boolean;
   /** Who needs whom, by runtime id. */
   graph(): DependencyGraph;
   /** Who breaks when this plugin goes, nearest first. */
@@ -136,6 +138,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       return plugin && viewOf(plugin);
     },
     services: directory.services,
+    isProvided: (type, minVersion) => directory.candidates(type, minVersion).length > 0,
     graph,
     brokenWithout: (runtimeId) => brokenWithout(graph(), runtimeId),
     watch(listener) {
