@@ -1,6 +1,6 @@
 /** The plugins of a host as a graph, and as a picture. Pure. */
 import type { PluginGraph, PluginGraphEdge, PluginGraphNode } from '../../schemas/plugins.js';
-import { brokenWithout, dependencyGraph } from '../plugin-host/registry/graph.js';
+import { breakage, dependencyGraph } from '../plugin-host/registry/graph.js';
 import type { DependencyGraph } from '../plugin-host/registry/graph.js';
 import type { HostStatus, StatusPlugin } from '../plugin-host/status.js';
 
@@ -28,18 +28,20 @@ function edgesOf(status: HostStatus, graph: DependencyGraph): PluginGraphEdge[] 
 const typesOf = ({ services }: StatusPlugin): string[] =>
   [...new Set(services.map(({ type }) => type))].sort();
 
-const nodeOf = (plugin: StatusPlugin, graph: DependencyGraph): PluginGraphNode => ({
-  runtime_id: plugin.runtimeId,
-  self_id: plugin.selfId,
-  health: plugin.health,
-  routable: plugin.routable,
-  provides: typesOf(plugin),
-  missing: graph.missing
-    .filter(({ id }) => id === plugin.runtimeId)
-    .map(({ type }) => type)
-    .sort(),
-  affects: brokenWithout(graph, plugin.runtimeId),
-});
+function nodesOf(plugins: readonly StatusPlugin[], graph: DependencyGraph): PluginGraphNode[] {
+  const missing = new Map(plugins.map(({ runtimeId }): [string, string[]] => [runtimeId, []]));
+  for (const { id, type } of graph.missing) missing.get(id)?.push(type);
+  const brokenWithout = breakage(graph);
+  return plugins.map((plugin) => ({
+    runtime_id: plugin.runtimeId,
+    self_id: plugin.selfId,
+    health: plugin.health,
+    routable: plugin.routable,
+    provides: typesOf(plugin),
+    missing: missing.get(plugin.runtimeId)?.sort() ?? [],
+    affects: brokenWithout(plugin.runtimeId),
+  }));
+}
 
 /** A text as a label of Mermaid's; quotes and what it takes for markup are its own entities. */
 const label = (text: string): string =>
@@ -85,7 +87,7 @@ export function graphOf(status: HostStatus): PluginGraph {
   const graph = dependencyGraph(
     plugins.map(({ runtimeId, services, requires }) => ({ id: runtimeId, provides: services, requires })),
   );
-  const nodes = plugins.map((plugin) => nodeOf(plugin, graph));
+  const nodes = nodesOf(plugins, graph);
   const edges = edgesOf(status, graph);
   return {
     nodes,

@@ -32,14 +32,11 @@ export function createCore(options: CoreOptions): Core {
   }
 
   function snapshot(): RegistrySnapshot {
-    const order = new Map<string, string[]>();
-    for (const { type, provider } of directory.services())
-      order.set(type, [...(order.get(type) ?? []), provider]);
     return {
       version: 1,
       // Discovery meets its plugins anew, and knows where they are by then.
       plugins: [...roster.all()].filter(({ origin }) => origin !== 'discovered').map(toSnapshot),
-      order: [...order],
+      order: directory.order(),
       successors: directory.successors(),
     };
   }

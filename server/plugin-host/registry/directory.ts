@@ -33,6 +33,8 @@ export interface Directory {
   /** Calls the listener at each change of the type's providers, until the answered function is called. */
   subscribe(type: string, listener: () => void): () => void;
   services(): Registration[];
+  /** Type → its providers, in the order in which they stand. */
+  order(): [string, string[]][];
 }
 
 interface TypeEntry {
@@ -171,5 +173,6 @@ export function createDirectory(selectionOf: (type: string) => Selection): Direc
       [...types.values()].flatMap(({ services }) =>
         [...services.values()].map(({ registration }) => registration),
       ),
+    order: () => [...types].map(([type, { services }]) => [type, [...services.keys()]]),
   };
 }

@@ -27,14 +27,16 @@ export interface DependencyGraph {
   readonly cycles: readonly (readonly string[])[];
 }
 
+function append<T>(groups: Map<string, T[]>, key: string, item: T): void {
+  const known = groups.get(key);
+  if (known === undefined) groups.set(key, [item]);
+  else known.push(item);
+}
+
 function edgesOf(items: readonly GraphItem[]): GraphEdge[] {
   const providers = new Map<string, { id: string; version: string }[]>();
   for (const { id, provides } of items)
-    for (const { type, version } of provides) {
-      const known = providers.get(type);
-      if (known === undefined) providers.set(type, [{ id, version }]);
-      else known.push({ id, version });
-    }
+    for (const { type, version } of provides) append(providers, type, { id, version });
   return items.flatMap(({ id, requires }) =>
     Object.entries(requires).map(([type, minVersion]) => ({
       from: id,
@@ -93,16 +95,11 @@ function components(ids: readonly string[], needsOf: (id: string) => readonly st
   return found;
 }
 
-const grouped = (edges: readonly GraphEdge[]): Map<string, GraphEdge[]> => {
-  const groups = new Map<string, GraphEdge[]>();
-  for (const edge of edges) groups.set(edge.from, [...(groups.get(edge.from) ?? []), edge]);
-  return groups;
-};
-
 export function dependencyGraph(items: readonly GraphItem[]): DependencyGraph {
   const edges = edgesOf(items);
-  const groups = grouped(edges);
-  const needsOf = (id: string): string[] => (groups.get(id) ?? []).flatMap(({ to }) => to);
+  const needs = new Map<string, string[]>();
+  for (const { from, to } of edges) for (const id of to) append(needs, from, id);
+  const needsOf = (id: string): string[] => needs.get(id) ?? [];
   const sorted = components(
     items.map(({ id }) => id),
     needsOf,
@@ -117,15 +114,29 @@ export function dependencyGraph(items: readonly GraphItem[]): DependencyGraph {
   };
 }
 
-/** Who breaks when `gone` goes: those that need what only it, or only others that break, provide. Nearest first. */
-export function brokenWithout(graph: DependencyGraph, gone: string): string[] {
-  const broken = new Set([gone]);
-  const met = graph.edges.filter(({ to }) => to.length > 0);
-  for (let before = 0; before < broken.size;) {
-    before = broken.size;
-    const next = met.filter(({ from, to }) => !broken.has(from) && to.every((id) => broken.has(id)));
-    for (const { from } of next) broken.add(from);
+/**
+ * Answers who breaks when one goes: those that need what only it, or only others that break, provide. Nearest first. What it takes is
+ * in proportion to the needs of those that break.
+ */
+export function breakage({ edges }: DependencyGraph): (gone: string) => string[] {
+  /** Provider → the needs that it meets, each with how many meet it. */
+  const met = new Map<string, { readonly from: string; readonly providers: number }[]>();
+  for (const { from, to } of edges) {
+    const providers = new Set(to);
+    const need = { from, providers: providers.size };
+    for (const id of providers) append(met, id, need);
   }
-  broken.delete(gone);
-  return [...broken];
+  return (gone) => {
+    const broken = new Set([gone]);
+    const lost = new Map<object, number>();
+    // A set is gone through in the order of adding, with what is added meanwhile.
+    for (const id of broken)
+      for (const need of met.get(id) ?? []) {
+        const losses = (lost.get(need) ?? 0) + 1;
+        lost.set(need, losses);
+        if (losses === need.providers) broken.add(need.from);
+      }
+    broken.delete(gone);
+    return [...broken];
+  };
 }

@@ -7,8 +7,6 @@ import type { Probed, Registration, Routes } from '../port.js';
 import { createCore } from './core.js';
 import type { Admission, RegistryChange } from './core.js';
 import { createGrants } from './grants.js';
-import { brokenWithout, dependencyGraph } from './graph.js';
-import type { DependencyGraph, GraphItem } from './graph.js';
 import { LOGGER, serviceHandlers } from './handlers.js';
 import { handshakeHandler } from './handshake.js';
 import { createLimiter } from './limits.js';
@@ -20,7 +18,6 @@ import type { RegistrySnapshot } from './snapshot.js';
 import { createStateFile } from './state-file.js';
 
 export type { Admission, RegistryChange } from './core.js';
-export type { DependencyGraph } from './graph.js';
 export type { RegisteredPlugin } from './model.js';
 export type { HandshakeCall, RegistryLimits, RegistryOptions, Vouched } from './options.js';
 export type { RegistrySnapshot } from './snapshot.js';
@@ -37,10 +34,6 @@ export interface Registry extends Routes, Probed {
   services(): Registration[];
   /** Whether calls to the type, in a version that fits the minimum, are routed to somebody now. */
   isProvided(type: string, minVersion: string): boolean;
-  /** Who needs whom, by runtime id. */
-  graph(): DependencyGraph;
-  /** Who breaks when this plugin goes, nearest first. */
-  brokenWithout(runtimeId: string): string[];
   /** Calls the listener with each change, in order, until the answered function is called. */
   watch(listener: (change: RegistryChange) => void): () => void;
   /**
@@ -71,12 +64,6 @@ export interface Registry extends Routes, Probed {
 }
 
 const SWEEP_MS = 30_000;
-
-const itemOf = ({ runtimeId, services, requires }: RegisteredPlugin): GraphItem => ({
-  id: runtimeId,
-  provides: services,
-  requires,
-});
 
 export function createRegistry(options: RegistryOptions): Registry {
   const { log, metrics, now = Date.now } = options;
@@ -120,7 +107,6 @@ export function createRegistry(options: RegistryOptions): Registry {
   const clockwork = setInterval(sweep, SWEEP_MS).unref();
 
   const plugins = (): RegisteredPlugin[] => [...core.roster.all()].map(viewOf);
-  const graph = (): DependencyGraph => dependencyGraph(plugins().map(itemOf));
   const { directory, roster } = core;
   return {
     handlers: [
@@ -139,8 +125,6 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
     services: directory.services,
     isProvided: (type, minVersion) => directory.candidates(type, minVersion).length > 0,
-    graph,
-    brokenWithout: (runtimeId) => brokenWithout(graph(), runtimeId),
     watch(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);

@@ -1,7 +1,7 @@
 /** Who needs whom. */
 import t from 'tap';
-import { brokenWithout, dependencyGraph } from '../../../server/plugin-host/registry/graph.js';
-import type { GraphItem } from '../../../server/plugin-host/registry/graph.js';
+import { breakage, dependencyGraph } from '../../../server/plugin-host/registry/graph.js';
+import type { DependencyGraph, GraphItem } from '../../../server/plugin-host/registry/graph.js';
 
 /** `storage: logger>=1.2.0 | storage` : it needs logger and provides storage, in 1.5.0. */
 function item(text: string): GraphItem {
@@ -16,6 +16,7 @@ function item(text: string): GraphItem {
     >,
   };
 }
+const brokenWithout = (graph: DependencyGraph, gone: string): string[] => breakage(graph)(gone);
 const graphOf = (...texts: string[]) => dependencyGraph(texts.map(item));
 
 await t.test('the order to start in', (t) => {
@@ -61,6 +62,47 @@ await t.test('who breaks when one goes', (t) => {
   t.same(brokenWithout(spare, 'logger'), ['s1'], 's2 goes on without');
   const cycle = graphOf('a: b | a', 'b: a | b');
   t.same(brokenWithout(cycle, 'a'), ['b']);
+  t.end();
+});
+
+/** What breaking means: in each round those go who had a provider for a need, and have none left. */
+function rounds({ edges }: DependencyGraph, gone: string): string[][] {
+  const broken = new Set([gone]);
+  const found: string[][] = [];
+  for (;;) {
+    const next = edges
+      .filter(({ from, to }) => !broken.has(from) && to.length > 0 && to.every((id) => broken.has(id)))
+      .map(({ from }) => from);
+    if (next.length === 0) return found;
+    found.push([...new Set(next)].sort());
+    for (const id of next) broken.add(id);
+  }
+}
+
+await t.test('whatever the needs are, those break that the definition names, nearest first', (t) => {
+  // The same graphs each time.
+  let seed = 1;
+  const random = (below: number): number => (seed = (seed * 48_271) % 2_147_483_647) % below;
+  let most = 0;
+  for (let nth = 0; nth < 300; nth += 1) {
+    const size = 2 + random(12);
+    const types = 1 + random(size);
+    const some = (): string[] => Array.from({ length: random(4) }, () => `t${random(types)}`);
+    const items = Array.from({ length: size }, (_, at) =>
+      item(`n${at}: ${some().join(' ')} | ${some().join(' ')}`),
+    );
+    const graph = dependencyGraph(items);
+    const brokenWithout = breakage(graph);
+    for (const { id } of items) {
+      const found = brokenWithout(id);
+      const expected = rounds(graph, id);
+      most = Math.max(most, expected.length);
+      const inRounds = expected.map(({ length }) => found.splice(0, length).sort());
+      if (JSON.stringify([inRounds, found]) !== JSON.stringify([expected, []]))
+        t.same([inRounds, found], [expected, []], `without ${id} of ${JSON.stringify(items)}`);
+    }
+  }
+  t.ok(most > 2, `chains of ${most}`);
   t.end();
 });
 

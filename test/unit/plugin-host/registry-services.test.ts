@@ -135,7 +135,7 @@ await t.test('a type named as something of every object is one like any other', 
     await plugin.register(type);
     t.equal(await plugin.discover(type), plugin.runtimeId);
   }
-  t.doesNotThrow(() => JSON.stringify([host.registry.snapshot(), host.registry.graph()]));
+  t.doesNotThrow(() => JSON.stringify(host.registry.snapshot()));
 });
 
 await t.test('what a plugin may register', async (t) => {
