@@ -197,7 +197,6 @@ export interface PluginRequest {
 /** What a plugin, or the router in its place, answered. */
 export interface PluginReply {
   readonly status: number;
-  readonly contentType: string;
   readonly body: Uint8Array;
 }
 

@@ -2,6 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ConnectError, answerError, createHandler, listenBoth } from '../../connect/index.js';
 import { isLoopback } from '../origin.js';
+import type { Metrics } from '../ports.js';
+import { createHostMetrics } from './metrics.js';
 import type { ListenAddress } from './options.js';
 import { startManager } from './manager.js';
 import type { Manager } from './manager.js';
@@ -12,17 +14,16 @@ import { createRegistry } from './registry/registry.js';
 import type { Registry, RegistryOptions } from './registry/registry.js';
 import { createRouter } from './router/router.js';
 import type { Router } from './router/router.js';
-import { STATUS_PATH, hostStatus } from './status.js';
-import type { CallCounts, HostStatus } from './status.js';
-import type { RoutedMetrics } from './metrics.js';
+import { STATUS_PATH, createCallCounts, hostStatus } from './status.js';
+import type { HostStatus } from './status.js';
 
 export interface HostOptions {
   readonly address: ListenAddress;
   /** The URL that plugins reach this host at; by default that of its address. */
   readonly hostUrl?: string | undefined;
   readonly log: HostLog;
-  readonly metrics: RoutedMetrics;
-  readonly counts: CallCounts;
+  /** Where the host's numbers are shown. */
+  readonly metrics: Metrics;
   readonly registry: Omit<RegistryOptions, 'log' | 'metrics' | 'hostUrl'>;
   /** Plugins that the host manages from the start. */
   readonly plugins?: readonly { readonly name: string; readonly url: string }[] | undefined;
@@ -67,7 +68,9 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
 
 /** @throws Error as Node's `listen` does, such as EADDRINUSE. */
 export async function startHost(options: HostOptions): Promise<PluginHost> {
-  const { address, log, metrics, counts, admit } = options;
+  const { address, log, admit } = options;
+  const counts = createCallCounts();
+  const metrics = createHostMetrics(options.metrics, counts);
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
   const stopping = new AbortController();
   const registry = createRegistry({ ...options.registry, log, metrics, hostUrl: options.hostUrl });
@@ -115,9 +118,11 @@ export async function startHost(options: HostOptions): Promise<PluginHost> {
     hostUrl: options.hostUrl ?? url,
     plugins: options.plugins ?? [],
   });
-  metrics.observe('xi_plugin_calls_in_flight', 'Calls that are under way.', () => router.inFlight());
-  metrics.observe('xi_plugin_connections', 'Open connections to plugins.', () => router.connections());
-  metrics.observe('xi_plugins', 'Plugins that the host knows.', () => registry.plugins().length);
+  const show = (name: string, help: string, read: () => number): void =>
+    options.metrics.observed(name, help, () => [[read()]]);
+  show('xi_plugin_calls_in_flight', 'Calls that are under way.', () => router.inFlight());
+  show('xi_plugin_connections', 'Open connections to plugins.', () => router.connections());
+  show('xi_plugins', 'Plugins that the host knows.', () => registry.size);
 
   return {
     ...{ url, port: listener.port, registry, router, manager, status, handle },

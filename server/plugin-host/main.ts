@@ -8,10 +8,8 @@ import { followFile } from './follow-file.js';
 import { onlyLoopback, startHost } from './host.js';
 import type { PluginHost } from './host.js';
 import { createProgramLog } from './log.js';
-import { createHostMetrics } from './metrics.js';
 import { readHostSettings } from './options.js';
 import type { HostFile, ListenAddress } from './options.js';
-import { createCallCounts } from './status.js';
 
 export interface RunningHost {
   readonly url: string;
@@ -34,7 +32,6 @@ export async function runHost(surroundings: HostSurroundings): Promise<RunningHo
   const { address, ops, file } = settings;
   const log = createProgramLog(settings.logFormat, output);
   const metrics = createMetrics();
-  const counts = createCallCounts();
   const health = createHealth(async () => undefined, metrics);
   const loopback = isLoopback(address.host);
   const nobody: ReadonlySet<string> = new Set();
@@ -50,8 +47,7 @@ export async function runHost(surroundings: HostSurroundings): Promise<RunningHo
     host = await startHost({
       address,
       log,
-      counts,
-      metrics: createHostMetrics(metrics, counts),
+      metrics,
       registry: {
         allowBaseUrl: onlyLoopback,
         appProtocolVersion: file.app_protocol_version,

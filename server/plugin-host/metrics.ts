@@ -9,13 +9,8 @@ const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5, 30];
 const MAX_SERIES = 2_000;
 const OTHERS = '(others)';
 
-export interface RoutedMetrics extends HostMetrics {
-  /** Registers a number that is read when it is asked for. */
-  observe(name: string, help: string, read: () => number): void;
-}
-
 /** @param counts told of each call too. */
-export function createHostMetrics(metrics: Metrics, counts: CallCounts): RoutedMetrics {
+export function createHostMetrics(metrics: Metrics, counts: CallCounts): HostMetrics {
   const calls = metrics.counter(
     'xi_plugin_calls_total',
     'Calls that were routed, by how they were answered.',
@@ -47,6 +42,5 @@ export function createHostMetrics(metrics: Metrics, counts: CallCounts): RoutedM
       times.observe(seconds, { provider: who.provider, type: who.type });
     },
     registered: (count) => void (services = count),
-    observe: (name, help, read) => metrics.observed(name, help, () => [[read()]]),
   };
 }

@@ -83,12 +83,13 @@ export interface Routes {
 
 /** What the prober needs of the registry. */
 export interface Probed {
-  /** Each plugin that is to be looked after, with where its health is asked. One that is not routable is asked more often. */
-  plugins(): Iterable<{
+  /** Each plugin that is somewhere, with where its health is asked, and whether calls are routed to it. */
+  toProbe(): Iterable<{
     readonly runtimeId: string;
     readonly baseUrl: string;
-    readonly since: Date;
-    readonly routable?: boolean;
+    /** When it came, in milliseconds. */
+    readonly since: number;
+    readonly routable: boolean;
   }>;
   /** It answered a probe; `health` when it told how it is. */
   alive(

@@ -74,20 +74,19 @@ export function startProber(options: ProberOptions): Prober {
   const look = (): void => {
     const now = Date.now();
     const seen = new Set<string>();
-    for (const { runtimeId, baseUrl, since, routable } of probed.plugins()) {
-      if (baseUrl === '') continue;
+    for (const { runtimeId, baseUrl, since, routable } of probed.toProbe()) {
       seen.add(runtimeId);
       const plugin = watched.get(runtimeId) ?? newcomer(runtimeId, baseUrl, firstAt(since, now));
       watched.set(runtimeId, plugin);
       if (plugin.baseUrl !== baseUrl) Object.assign(plugin, { baseUrl, way: 'GetHealth' });
       // A call was refused: it is asked now, even a new one.
-      if (routable === false) plugin.nextAt = Math.min(plugin.nextAt, now + silentEveryMs);
+      if (!routable) plugin.nextAt = Math.min(plugin.nextAt, now + silentEveryMs);
     }
     for (const runtimeId of watched.keys()) if (!seen.has(runtimeId)) watched.delete(runtimeId);
   };
 
-  const firstAt = (since: Date, now: number): number => {
-    const graceEnds = since.getTime() + graceMs;
+  const firstAt = (since: number, now: number): number => {
+    const graceEnds = since + graceMs;
     // Those that are here already, at a restart of the host, are not asked all at once.
     return Math.max(graceEnds, now) + Math.random() * Math.min(everyMs, 1_000);
   };

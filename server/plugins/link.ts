@@ -16,7 +16,6 @@ export interface LinkRequest {
 
 export interface LinkReply {
   readonly status: number;
-  readonly contentType: string;
   readonly body: Buffer;
 }
 
@@ -71,7 +70,6 @@ const exchange = (stream: Duplex, { method, path, headers, body }: LinkRequest, 
       response.on('end', () =>
         resolve({
           status: response.statusCode ?? 0,
-          contentType: response.headers['content-type'] ?? '',
           body: Buffer.concat(parts),
         }),
       );

@@ -2,9 +2,7 @@
 import { startDiscovery } from '../plugin-host/discovery/discovery.js';
 import { createIdentify } from '../plugin-host/discovery/identify.js';
 import { startHost } from '../plugin-host/host.js';
-import { createHostMetrics } from '../plugin-host/metrics.js';
 import type { ListenAddress } from '../plugin-host/options.js';
-import { createCallCounts } from '../plugin-host/status.js';
 import type { Kube, Log, Metrics, Reflect } from '../ports.js';
 import type { OwnHost } from './hosts.js';
 import { createOwnHost } from './own.js';
@@ -36,13 +34,11 @@ const refuseBaseUrl = (): never => {
 /** @throws Error as Node's `listen` does, such as EADDRINUSE. */
 export async function startOwnHost(options: OwnHostOptions): Promise<RunningOwnHost> {
   const { kube, log, namespaces, audience, version } = options;
-  const counts = createCallCounts();
   const host = await startHost({
     address: options.address,
     hostUrl: options.url,
     log: log.child({ part: 'plugin-host' }),
-    counts,
-    metrics: createHostMetrics(options.metrics, counts),
+    metrics: options.metrics,
     registry: {
       allowBaseUrl: refuseBaseUrl,
       identify: createIdentify({ kube, audience, namespaces }),

@@ -11,10 +11,8 @@ import { createRegistry } from '../../server/plugin-host/registry/registry.js';
 import type { Registry } from '../../server/plugin-host/registry/registry.js';
 import type { Log } from '../../server/ports.js';
 import { startPlugin } from '../../plugin-sdk/src/index.js';
-import { createHostMetrics } from '../../server/plugin-host/metrics.js';
 import { startHost } from '../../server/plugin-host/host.js';
 import type { PluginHost } from '../../server/plugin-host/host.js';
-import { createCallCounts } from '../../server/plugin-host/status.js';
 import { createMetrics } from '../../server/ops/metrics.js';
 import { servePlugins, startTestPlugin } from '../helpers/plugins.js';
 import type { TestPlugin } from '../helpers/plugins.js';
@@ -85,13 +83,11 @@ async function startFinding(t: Test, namespaces: string[] = []): Promise<Registr
 
 /** A host with discovery on it. */
 async function startFindingHost(t: Test): Promise<PluginHost> {
-  const counts = createCallCounts();
   const host = await startHost({
     showStatus: true,
     address: { host: '127.0.0.1', port: 0 },
     log,
-    counts,
-    metrics: createHostMetrics(createMetrics(), counts),
+    metrics: createMetrics(),
     registry: { allowBaseUrl: () => undefined },
     admit: () => undefined,
   });

@@ -15,10 +15,8 @@ import { createNetworks } from '../../server/networks/networks.js';
 import { createMetrics } from '../../server/ops/metrics.js';
 import { createPeers } from '../../server/peers/peers.js';
 import { straight } from '../../server/peers/clients.js';
-import { createHostMetrics } from '../../server/plugin-host/metrics.js';
 import { startHost } from '../../server/plugin-host/host.js';
 import type { PluginHost } from '../../server/plugin-host/host.js';
-import { createCallCounts } from '../../server/plugin-host/status.js';
 import { createPlugins } from '../../server/plugins/hosts.js';
 import type { OwnHost } from '../../server/plugins/hosts.js';
 import { createOwnHost } from '../../server/plugins/own.js';
@@ -51,13 +49,11 @@ async function startTestHost(host: string, port: number): Promise<{ host: Plugin
     info: (_: object, text: string) => logged.push(text),
     warn: (_: object, text: string) => logged.push(text),
   };
-  const counts = createCallCounts();
   const started = await startHost({
     showStatus: true,
     address: { host, port },
     log,
-    counts,
-    metrics: createHostMetrics(createMetrics(), counts),
+    metrics: createMetrics(),
     registry: { allowBaseUrl: () => undefined },
     admit: () => undefined,
   });

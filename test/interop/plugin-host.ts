@@ -2,8 +2,6 @@
 import { createMetrics } from '../../server/ops/metrics.js';
 import { onlyLoopback, startHost } from '../../server/plugin-host/host.js';
 import type { PluginHost } from '../../server/plugin-host/host.js';
-import { createHostMetrics } from '../../server/plugin-host/metrics.js';
-import { createCallCounts } from '../../server/plugin-host/status.js';
 
 export interface TestHost extends PluginHost {
   /** What it logged, a text a line. */
@@ -27,13 +25,11 @@ export async function startTestHost({
 }: TestHostOptions = {}): Promise<TestHost> {
   const lines: string[] = [];
   const note = (_fields: object, text: string): void => void lines.push(text);
-  const counts = createCallCounts();
   const host = await startHost({
     showStatus: true,
     address: { host: '127.0.0.1', port },
     log: { info: note, warn: note },
-    counts,
-    metrics: createHostMetrics(createMetrics(), counts),
+    metrics: createMetrics(),
     registry: { allowBaseUrl: onlyLoopback, stateFile },
     plugins,
     admit: () => undefined,

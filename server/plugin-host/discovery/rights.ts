@@ -11,13 +11,10 @@ export const discoveryRights: {
   readonly cluster: readonly Right[];
   /** In each namespace whose plugins it looks for. */
   readonly served: readonly Right[];
-  /** In the operator's own namespace. */
-  readonly own: readonly Right[];
 } = {
   cluster: [{ group: 'authentication.k8s.io', resource: 'tokenreviews', verbs: ['create'] }],
   served: [
     { group: 'discovery.k8s.io', resource: 'endpointslices', verbs: ['list', 'watch'] },
     { group: '', resource: 'pods', verbs: ['get'] },
   ],
-  own: [],
 };

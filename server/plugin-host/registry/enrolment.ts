@@ -2,7 +2,7 @@
 import type { Origin, PluginEntry, ServiceEntry } from './model.js';
 import type { Ground } from './ground.js';
 import { newId } from './identity.js';
-import { baseUrlsOf, newService, refreshTargets, trimmedUrl, viewOf } from './model.js';
+import { baseUrlsOf, newService, refreshTargets, trimmedUrl } from './model.js';
 import { invalid, refusal } from './refusal.js';
 import type { Newcomer } from './roster.js';
 import {
@@ -76,7 +76,7 @@ export function createEnrolment(ground: Ground): Enrolment {
     const allowed =
       options.allow !== undefined && Object.hasOwn(options.allow, plugin.selfId)
         ? options.allow[plugin.selfId]
-        : (plugin.declared ?? options.declared?.(viewOf(plugin)));
+        : plugin.declared;
     if (allowed?.includes(type) === false)
       throw refusal(
         'permission_denied',

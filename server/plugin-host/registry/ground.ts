@@ -15,7 +15,7 @@ export interface RegistryChange {
   readonly plugin: RegisteredPlugin;
 }
 
-export interface CoreOptions extends Pick<RegistryOptions, 'allow' | 'declared'> {
+export interface CoreOptions extends Pick<RegistryOptions, 'allow'> {
   readonly log: HostLog;
   readonly metrics: HostMetrics | undefined;
   readonly now: () => number;

@@ -72,8 +72,10 @@ export const trimmedUrl = (baseUrl: string): string => baseUrl.replace(/\/+$/, '
 
 /** Every base URL that calls to the plugin may go to. */
 export function baseUrlsOf(plugin: PluginEntry): readonly string[] {
-  const own = [...plugin.services.values()].flatMap(({ baseUrl }) => baseUrl ?? []);
-  return own.length === 0 ? plugin.baseUrls : [...new Set([...plugin.baseUrls, ...own])];
+  if (plugin.origin !== 'unmanaged') return plugin.baseUrls;
+  const urls = new Set(plugin.baseUrls);
+  for (const { baseUrl } of plugin.services.values()) if (baseUrl !== undefined) urls.add(baseUrl);
+  return [...urls];
 }
 
 /** Where the plugin is asked how it is the next time: at each of its addresses in turn. */
@@ -111,10 +113,9 @@ export function whyUnroutable(plugin: PluginEntry): string | undefined {
   if (plugin.health === 'unhealthy')
     return `it reports to be unhealthy${plugin.reason === '' ? '' : `: ${plugin.reason}`}`;
   if (plugin.standby) return 'it is not in use yet';
-  const services = [...plugin.services.values()];
-  return services.length > 0 && services.every(({ registration }) => registration.targets.length === 0)
-    ? 'it has no ready address'
-    : undefined;
+  for (const { registration } of plugin.services.values())
+    if (registration.targets.length > 0) return undefined;
+  return plugin.services.size > 0 ? 'it has no ready address' : undefined;
 }
 
 export const isRoutable = ({ plugin, registration }: ServiceEntry): boolean =>

@@ -1,5 +1,5 @@
 /** What a registry is told when it is made, and what it is bounded by. */
-import type { AllowBaseUrl, HeaderOf, HostLog, HostMetrics, PluginView } from '../port.js';
+import type { AllowBaseUrl, HeaderOf, HostLog, HostMetrics } from '../port.js';
 import type { GrantLimits, HostCapability } from './grants.js';
 import type { Rate } from './limits.js';
 import type { Selection } from './selection.js';
@@ -78,10 +78,8 @@ export interface RegistryOptions {
   readonly serverMetadata?: Readonly<Record<string, string>> | undefined;
   /** The URL that plugins reach the host at, for grants' endpoints; the call's Host header by default. */
   readonly hostUrl?: string | undefined;
-  /** Self id → the types that it may register. One that is not named: what it declared, or any. */
+  /** Self id → the types that it may register. One that is not named: what it declared in GetPluginInfo, or any. */
   readonly allow?: Readonly<Record<string, readonly string[]>> | undefined;
-  /** The types that a plugin's GetPluginInfo declared; undefined when nobody knows. */
-  readonly declared?: ((plugin: PluginView) => readonly string[] | undefined) | undefined;
   /**
    * Proves who shakes hands; absent where whoever reaches the host may. Throws an Error for the plugin, which is answered as
    * `unauthenticated`.

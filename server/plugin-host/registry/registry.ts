@@ -10,7 +10,7 @@ import { createGrants } from './grants.js';
 import { LOGGER, serviceHandlers } from './handlers.js';
 import { handshakeHandler } from './handshake.js';
 import { createLimiter } from './limits.js';
-import { viewOf } from './model.js';
+import { probedUrlOf, viewOf, whyUnroutable } from './model.js';
 import type { RegisteredPlugin } from './model.js';
 import { DEFAULT_LIMITS } from './options.js';
 import type { RegistryOptions } from './options.js';
@@ -31,6 +31,8 @@ export interface Registry extends Routes, Probed {
   /** Every plugin, in the order of coming. One without a base URL is there to call others, and nobody probes it. */
   plugins(): RegisteredPlugin[];
   plugin(runtimeId: string): RegisteredPlugin | undefined;
+  /** How many plugins there are. */
+  readonly size: number;
   services(): Registration[];
   /** Whether calls to the type, in a version that fits the minimum, are routed to somebody now. */
   isProvided(type: string, minVersion: string): boolean;
@@ -93,7 +95,6 @@ export function createRegistry(options: RegistryOptions): Registry {
     ...{ log, metrics, now, limits },
     allowBaseUrl: options.allowBaseUrl,
     allow: options.allow,
-    declared: options.declared,
     selection: options.selection ?? {},
     onChange: publish,
     onGone: grants.revoke,
@@ -106,7 +107,6 @@ export function createRegistry(options: RegistryOptions): Registry {
   }
   const clockwork = setInterval(sweep, SWEEP_MS).unref();
 
-  const plugins = (): RegisteredPlugin[] => [...core.roster.all()].map(viewOf);
   const { directory, roster } = core;
   return {
     handlers: [
@@ -118,7 +118,18 @@ export function createRegistry(options: RegistryOptions): Registry {
     refused: core.refused,
     alive: core.alive,
     silent: core.silent,
-    plugins,
+    *toProbe() {
+      for (const plugin of roster.all()) {
+        const baseUrl = probedUrlOf(plugin);
+        if (baseUrl === undefined) continue;
+        const { runtimeId, since } = plugin;
+        yield { runtimeId, baseUrl, since, routable: whyUnroutable(plugin) === undefined };
+      }
+    },
+    get size() {
+      return roster.size;
+    },
+    plugins: () => [...roster.all()].map(viewOf),
     plugin(runtimeId) {
       const plugin = roster.get(runtimeId);
       return plugin && viewOf(plugin);

@@ -141,7 +141,6 @@ await t.test('a type named as something of every object is one like any other', 
 await t.test('what a plugin may register', async (t) => {
   const host = await startHost({
     allow: { storage: ['storage', 'cache'], nothing: [] },
-    declared: ({ selfId }) => (selfId === 'api' ? ['api'] : undefined),
   });
   t.teardown(host.close);
   for (const [selfId, type, may] of [
@@ -149,8 +148,6 @@ await t.test('what a plugin may register', async (t) => {
     ['storage', 'cache', true],
     ['storage', 'logger', false],
     ['nothing', 'logger', false],
-    ['api', 'api', true],
-    ['api', 'storage', false],
     ['other', 'anything', true],
   ] as const) {
     const plugin = await host.join(selfId);
