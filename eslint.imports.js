@@ -27,6 +27,7 @@ const RULES = [
       'server/library/nearest',
       'server/networks/peer-pod',
       'server/plugins/graph',
+      'server/plugin-host/names',
     ],
   },
   {

@@ -37,6 +37,20 @@ export function pageOf<T, V>(page: KubeList<T>, view: (object: T) => V | undefin
   };
 }
 
+/** A page of what is sorted by a key; `after` is the key of the last one before. */
+export function pageOfSorted<T>(
+  items: readonly T[],
+  keyOf: (item: T) => string,
+  { limit, continue: after }: { readonly limit: number; readonly continue?: string },
+) {
+  const rest = after === undefined ? items : items.filter((item) => keyOf(item) > after);
+  const last = rest[limit - 1];
+  return {
+    items: rest.slice(0, limit),
+    ...(rest.length > limit && last !== undefined ? { continue: keyOf(last) } : {}),
+  };
+}
+
 /** All objects of a namespace that a label selector finds, page by page. */
 export async function* allOf<T extends KubeObject>(
   deps: Deps,

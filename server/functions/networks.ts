@@ -6,6 +6,7 @@ import { LABELLED_PODS, NETWORK_LABEL, labelledPod, peerPodOf } from '../network
 import type { LabelledPod, PeerPod } from '../networks/peer-pod.js';
 import { PODS } from '../ports.js';
 import type { Deps, NetworkRef } from '../ports.js';
+import { pageOfSorted } from './list.js';
 import { memberships } from './networks-members.js';
 import { addLightpeer } from './networks-sidecar.js';
 import { states } from './networks-state.js';
@@ -52,7 +53,8 @@ async function* followPods(deps: Deps, call: Call, ref: NetworkRef): AsyncGenera
 }
 
 export const networks = {
-  async list_networks(deps, { namespace, all_namespaces: all, limit, continue: after }, call) {
+  async list_networks(deps, params, call) {
+    const { namespace, all_namespaces: all } = params;
     if (all && call.given['namespace'] !== undefined)
       throw invalidParams('list_networks', [
         { field: 'namespace', message: 'must be absent with all_namespaces' },
@@ -68,19 +70,11 @@ export const networks = {
       for (const pod of page.items) if (pod !== undefined) pods.push(pod);
       next = page.metadata.continue;
     } while (next);
-    const keyOf = ({
-      namespaces,
-      shared,
-      network,
-    }: {
-      namespaces: string[];
-      shared: boolean;
-      network: string;
-    }) => `${shared ? '' : namespaces[0]}/${network}`;
-    const found = summaries(deps, pods).filter((one) => after === undefined || keyOf(one) > after);
-    const items = found.slice(0, limit);
-    const last = items.at(-1);
-    return { items, ...(found.length > limit && last !== undefined ? { continue: keyOf(last) } : {}) };
+    return pageOfSorted(
+      summaries(deps, pods),
+      ({ namespaces, shared, network }) => `${shared ? '' : namespaces[0]}/${network}`,
+      params,
+    );
   },
 
   async get_network(deps, params, call) {

@@ -4,10 +4,11 @@ import type { Call, Implementations, Progress } from '../library/implementation.
 import type { Static } from '@sinclair/typebox';
 import type { DeletionProgress } from '../../schemas/deployments.js';
 import type { PluginRemoval } from '../../schemas/plugins.js';
+import { PLUGIN_LABEL } from '../plugin-host/names.js';
 import { DEPLOYMENTS } from '../ports.js';
 import type { Deps } from '../ports.js';
 import { deleteObject } from './delete.js';
-import { PLUGIN_LABEL, PLUGIN_POD_LABEL } from './plugins-template.js';
+import { PLUGIN_POD_LABEL } from './plugins-template.js';
 import { findPlugin, hostOf, pluginsOf } from './plugins-view.js';
 import { podsOf } from './pods-of.js';
 

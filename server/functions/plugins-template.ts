@@ -1,18 +1,15 @@
 /** Deployments and Services of plugins, from what a caller names. Pure. */
 import type { PluginContainer } from '../../schemas/plugins.js';
 import type { FieldError } from '../errors.js';
+import { HOST_OPS_PORT, HOST_PORT, PLUGIN_LABEL } from '../plugin-host/names.js';
 import type { Container, Deployment, PodTemplateSpec, Service } from '../ports.js';
 import { podTemplate, workloadErrors } from './pod-template.js';
 import { defined } from './views.js';
 
-/** On Services, and so on their EndpointSlices, and on pods: the plugin's id. The operator's host looks for it. */
-export const PLUGIN_LABEL = 'xi-k8s.dev/plugin';
 /** On what has a host and plugins in one pod: its name. */
 export const PLUGIN_POD_LABEL = 'xi-k8s.dev/plugin-pod';
 export const HOST_CONTAINER = 'host';
 
-const HOST_PORT = 8080;
-const HOST_OPS_PORT = 9090;
 const STATE = 'host-state';
 const STATE_PATH = '/var/lib/xi-k8s';
 

@@ -2,10 +2,8 @@
 import type { Plugin, PluginService } from '../../schemas/plugins.js';
 import { AppError, invalidParams } from '../errors.js';
 import { nearest } from '../library/nearest.js';
+import { OPERATOR } from '../plugin-host/names.js';
 import type { Deps, HostStatus, PluginHost, StatusPlugin } from '../ports.js';
-
-/** What the operator calls itself at hosts. */
-const OPERATOR = 'xi-k8s';
 
 /** The host that is meant: that of a pod, or the operator's. */
 export function hostOf(

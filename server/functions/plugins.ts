@@ -2,25 +2,11 @@
 import type { PluginEvent } from '../../schemas/plugins.js';
 import type { Implementations } from '../library/implementation.js';
 import { graphOf } from '../plugins/graph.js';
+import { pageOfSorted } from './list.js';
 import { callService } from './plugins-call.js';
 import { deployPlugins } from './plugins-deploy.js';
 import { removePlugin } from './plugins-remove.js';
 import { findPlugin, hostOf, pluginView, pluginsOf, providersOf, serviceViews } from './plugins-view.js';
-
-/** A page of what is sorted by a key; `after` is the key of the last one before. */
-function pageOf<T>(
-  items: readonly T[],
-  keyOf: (item: T) => string,
-  limit: number,
-  after: string | undefined,
-) {
-  const rest = after === undefined ? items : items.filter((item) => keyOf(item) > after);
-  const last = rest[limit - 1];
-  return {
-    items: rest.slice(0, limit),
-    ...(rest.length > limit && last !== undefined ? { continue: keyOf(last) } : {}),
-  };
-}
 
 const byKey =
   <T>(keyOf: (item: T) => string) =>
@@ -44,7 +30,7 @@ export const plugins = {
     const { type } = params;
     const wanted =
       type === undefined ? all : all.filter((one) => one.services.some((own) => own.type === type));
-    const page = pageOf(wanted, ({ runtimeId }) => runtimeId, params.limit, params.continue);
+    const page = pageOfSorted(wanted, ({ runtimeId }) => runtimeId, params);
     return { ...page, items: page.items.map((one) => pluginView(one, providers)) };
   },
 
@@ -57,7 +43,7 @@ export const plugins = {
   async list_plugin_services(deps, params, call) {
     const all = pluginsOf(await hostOf(deps, params).status(call.io())).flatMap(serviceViews);
     const wanted = params.type === undefined ? all : all.filter(({ type }) => type === params.type);
-    return pageOf(wanted.sort(byKey(serviceKey)), serviceKey, params.limit, params.continue);
+    return pageOfSorted(wanted.sort(byKey(serviceKey)), serviceKey, params);
   },
 
   async *watch_plugins(deps, params, call) {

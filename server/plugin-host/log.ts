@@ -1,5 +1,6 @@
 /** The log of the host's program: lines on a file descriptor, many in one write, since a write for each would cost more than its call. */
 import { writeSync } from 'node:fs';
+import { oneLine } from './one-line.js';
 import type { HostSettings } from './options.js';
 import type { HostLog } from './port.js';
 
@@ -26,13 +27,6 @@ function writeAll(fd: number, text: string): void {
       Atomics.wait(pause, 0, 0, FULL_MS);
     }
 }
-
-/** What plugins say of themselves must not look like a line of the host's. */
-const oneLine = (text: string): string =>
-  text.replace(
-    /[\p{Cc}\u2028\u2029]/gu,
-    (sign) => `\\u${sign.codePointAt(0)!.toString(16).padStart(4, '0')}`,
-  );
 
 const plain = (fields: object): object =>
   Object.fromEntries(

@@ -1,6 +1,7 @@
 /** The settings of `xi-k8s plugin-host`: environment, and a file for what does not fit there. */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { HOST_OPS_PORT, HOST_PORT } from './names.js';
 import { trimmedUrl } from './registry/model.js';
 import type { Place } from '../../place/place.js';
 import { ConfigError, POD, describe, readSettings } from '../settings.js';
@@ -15,13 +16,13 @@ const AN_ADDRESS = { allowed: 'host:port; without a host all addresses' };
 
 const SETTINGS = {
   XI_PLUGIN_HOST_ADDRESS: address
-    .default('127.0.0.1:8080')
+    .default(`127.0.0.1:${HOST_PORT}`)
     .describe('Where plugins reach the host. In a plugin pod its loopback, which only its containers share.')
     .meta(AN_ADDRESS),
   XI_PLUGIN_HOST_OPS: address
     .optional()
     .describe(
-      'Where health, readiness and metrics are, and nothing else. Port 9090, in a cluster on all addresses, else on loopback.',
+      `Where health, readiness and metrics are, and nothing else. Port ${HOST_OPS_PORT}, in a cluster on all addresses, else on loopback.`,
     )
     .meta(AN_ADDRESS),
   XI_PLUGIN_HOST_STATE: z
@@ -113,7 +114,7 @@ export async function readHostSettings(environment: Environment, place: Place): 
     address: parseAddress(values.XI_PLUGIN_HOST_ADDRESS, place),
     ops: parseAddress(
       values.XI_PLUGIN_HOST_OPS ??
-        (values.KUBERNETES_SERVICE_HOST === undefined ? '127.0.0.1:9090' : ':9090'),
+        `${values.KUBERNETES_SERVICE_HOST === undefined ? '127.0.0.1' : ''}:${HOST_OPS_PORT}`,
       place,
     ),
     stateFile: values.XI_PLUGIN_HOST_STATE && place.path(values.XI_PLUGIN_HOST_STATE),

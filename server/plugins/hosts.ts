@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '../errors.js';
+import { HOST_PORT, OPERATOR } from '../plugin-host/names.js';
 import { DEFAULT_COOKIE } from '../plugin-host/registry/handshake.js';
 import { HostStatus, STATUS_PATH } from '../plugin-host/status.js';
 import type { HostIo, Kube, PluginHost, PluginRequest, Plugins } from '../ports.js';
@@ -34,10 +35,6 @@ export interface PluginsOptions {
   readonly version: string;
 }
 
-/** What the operator calls itself at hosts. */
-export const OPERATOR = 'xi-k8s';
-/** Where hosts in pods listen. */
-const HOST_PORT = 8080;
 /** How often the host of a pod is asked while somebody watches, in milliseconds. */
 const POLL_MS = 1_000;
 /** Changes come in swarms; how long they are gathered, in milliseconds. */

@@ -1,7 +1,7 @@
 /** The operator's own host as `createPlugins` takes it. */
 import { AppError } from '../errors.js';
 import type { PluginHost } from '../plugin-host/host.js';
-import { OPERATOR } from './hosts.js';
+import { OPERATOR } from '../plugin-host/names.js';
 import type { HostIdentity, OwnHost } from './hosts.js';
 import { inProcess } from './link.js';
 

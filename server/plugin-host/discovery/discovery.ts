@@ -8,8 +8,9 @@
 import { createWorkQueue, ENDPOINT_SLICES, keyOf } from '../../ports.js';
 import type { Change, EndpointSlice, Kube, Log, Reflect } from '../../ports.js';
 import type { Identity, PluginInfo } from '../introduce.js';
+import { PLUGIN_LABEL } from '../names.js';
 import type { Registry } from '../registry/registry.js';
-import { PLUGIN_LABEL, endpointsOf, serviceOf, slimSlice } from './endpoints.js';
+import { endpointsOf, serviceOf, slimSlice } from './endpoints.js';
 import type { Endpoint } from './endpoints.js';
 import { NotOurs, meet } from './meet.js';
 

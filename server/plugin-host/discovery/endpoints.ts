@@ -2,8 +2,6 @@
 import type { EndpointSlice } from '../../ports.js';
 import { urlHost } from './addresses.js';
 
-/** On Services, and so on their EndpointSlices: that plugins are behind it, and for people which. */
-export const PLUGIN_LABEL = 'xi-k8s.dev/plugin';
 const SERVICE_LABEL = 'kubernetes.io/service-name';
 /** The port that is meant where a Service has several. */
 const PORT_NAME = 'plugin';

@@ -11,6 +11,7 @@ import {
   ServiceRegistry,
 } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
 import type { DiscoverServiceRequest } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
+import { oneLine } from '../one-line.js';
 import type { Health, HostLog } from '../port.js';
 import { capabilityPath } from './capability-path.js';
 import type { Core } from './core.js';
@@ -148,15 +149,6 @@ function hostUrlOf(context: CallContext, hostUrl: string | undefined): string {
   const host = context.header('host') ?? context.header(':authority') ?? '';
   return /^(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?$/i.test(host) ? `http://${host}` : '';
 }
-
-/** JSON leaves some of them as they are. */
-const escaped = (sign: string): string => {
-  const text = JSON.stringify(sign).slice(1, -1);
-  return text === sign ? `\\u${sign.codePointAt(0)!.toString(16).padStart(4, '0')}` : text;
-};
-
-/** One line of a log, whatever the plugin sent. */
-const oneLine = (text: string): string => text.replace(/[\p{Cc}\u2028\u2029]/gu, escaped);
 
 function write(log: HostLog, plugin: string, { level, message, fields }: LogRequest): void {
   if (message.length > LONGEST_LINE) throw invalid(`message is longer than ${LONGEST_LINE} characters.`);

@@ -43,6 +43,35 @@ const isSame = (one: TypeState, other: TypeState): boolean =>
   one.registration?.version === other.registration?.version &&
   one.registration?.metadata === other.registration?.metadata;
 
+interface Watch<T> {
+  readonly directory: Directory;
+  readonly type: string;
+  /** What there is to tell of the type; undefined when all is as it was told last. */
+  news(): T | undefined;
+  /** Called once, when nobody reads any more. */
+  left(): void;
+}
+
+/** The type as it is, then each change, until the feed or the signal ends that. */
+function follow<T>({ directory, type, news, left }: Watch<T>, feed: Feed<T>, signal: AbortSignal) {
+  const look = (): void => {
+    const found = news();
+    if (found !== undefined) feed.push(found);
+  };
+  look();
+  const unsubscribe = directory.subscribe(type, look);
+  let gone = false;
+  const leave = (): void => {
+    if (gone) return;
+    gone = true;
+    unsubscribe();
+    left();
+  };
+  signal.addEventListener('abort', leave);
+  if (signal.aborted) leave();
+  return reading(feed, signal, leave);
+}
+
 async function* reading<T>(feed: Feed<T>, signal: AbortSignal, leave: () => void): AsyncGenerator<T> {
   try {
     yield* feed.read(signal);
@@ -59,24 +88,18 @@ export function watchType(
   { signal }: CallContext,
 ): AsyncGenerator<ServiceEvent> {
   const feed = createFeed<ServiceEvent>();
-  let last = directory.stateOf(type);
-  feed.push(eventOf(type, last));
-  const unsubscribe = directory.subscribe(type, () => {
-    const next = directory.stateOf(type, last.registration?.provider);
-    if (isSame(last, next)) return;
-    last = next;
-    feed.push(eventOf(type, next));
-  });
   const end = (): void =>
     feed.end(refusal('unauthenticated', `${plugin.runtimeId} is gone from this host; shake hands again.`));
   plugin.watches.add(end);
-  const leave = (): void => {
-    unsubscribe();
-    plugin.watches.delete(end);
+  let last: TypeState | undefined;
+  const news = (): ServiceEvent | undefined => {
+    const state = directory.stateOf(type, last?.registration?.provider);
+    if (last !== undefined && isSame(last, state)) return undefined;
+    last = state;
+    return eventOf(type, state);
   };
-  signal.addEventListener('abort', leave);
-  if (signal.aborted) leave();
-  return reading(feed, signal, leave);
+  const left = (): void => void plugin.watches.delete(end);
+  return follow({ directory, type, news, left }, feed, signal);
 }
 
 /** How a type, or with an empty name the host, is served. */
@@ -92,23 +115,10 @@ export function watchServing(
   signal: AbortSignal,
   left: () => void,
 ): AsyncGenerator<{ status: ServingStatus }> {
-  const feed = createFeed<{ status: ServingStatus }>();
-  let last = servingStatus(directory, service);
-  feed.push({ status: last });
-  const unsubscribe = directory.subscribe(service, () => {
-    const next = servingStatus(directory, service);
-    if (next === last) return;
-    last = next;
-    feed.push({ status: next });
-  });
-  let gone = false;
-  const leave = (): void => {
-    if (gone) return;
-    gone = true;
-    unsubscribe();
-    left();
+  let last: ServingStatus | undefined;
+  const news = (): { status: ServingStatus } | undefined => {
+    const status = servingStatus(directory, service);
+    return status === last ? undefined : { status: (last = status) };
   };
-  signal.addEventListener('abort', leave);
-  if (signal.aborted) leave();
-  return reading(feed, signal, leave);
+  return follow({ directory, type: service, news, left }, createFeed(), signal);
 }
