@@ -90,7 +90,11 @@ export interface Probed {
     /** When it came, in milliseconds. */
     readonly since: number;
     readonly routable: boolean;
+    /** Whether it came by itself, so that what it declares is still to be asked. */
+    readonly unmanaged: boolean;
   }>;
+  /** What the GetPluginInfo of an unmanaged plugin says. */
+  declares(runtimeId: string, info: { readonly selfId: string; readonly types: readonly string[] }): void;
   /** It answered a probe; `health` when it told how it is. */
   alive(
     runtimeId: string,

@@ -8,7 +8,11 @@ import {
   HealthCheckResponseSchema,
   ServingStatus,
 } from '../../proto/gen/connectplugin/health/v1/health_pb.js';
-import { GetHealthResponseSchema, HealthState } from '../../proto/gen/connectplugin/v1/plugin_pb.js';
+import {
+  GetHealthResponseSchema,
+  GetPluginInfoResponseSchema,
+  HealthState,
+} from '../../proto/gen/connectplugin/v1/plugin_pb.js';
 import type { Health, Probed } from './port.js';
 import { ask } from './router/ask.js';
 import type { Question, WholeAnswer } from './router/ask.js';
@@ -49,6 +53,8 @@ interface Watched {
   silent: boolean;
   /** Whether the prober itself said that it is unhealthy, and has to take that back. */
   saidUnhealthy: boolean;
+  /** Whether there is nothing to ask it about what it declares, since it has answered that or its host knows. */
+  declared: boolean;
 }
 
 const ROUTES: Readonly<Record<Way, Pick<Question, 'method' | 'path' | 'body' | 'headers'>>> = {
@@ -74,9 +80,9 @@ export function startProber(options: ProberOptions): Prober {
   const look = (): void => {
     const now = Date.now();
     const seen = new Set<string>();
-    for (const { runtimeId, baseUrl, since, routable } of probed.toProbe()) {
+    for (const { runtimeId, baseUrl, since, routable, unmanaged } of probed.toProbe()) {
       seen.add(runtimeId);
-      const plugin = watched.get(runtimeId) ?? newcomer(runtimeId, baseUrl, firstAt(since, now));
+      const plugin = watched.get(runtimeId) ?? newcomer(runtimeId, baseUrl, firstAt(since, now), !unmanaged);
       watched.set(runtimeId, plugin);
       if (plugin.baseUrl !== baseUrl) Object.assign(plugin, { baseUrl, way: 'GetHealth' });
       // A call was refused: it is asked now, even a new one.
@@ -94,12 +100,18 @@ export function startProber(options: ProberOptions): Prober {
   const probe = async (plugin: Watched): Promise<void> => {
     plugin.asking = true;
     const { baseUrl } = plugin;
-    const heard = await hear(upstreams, plugin, timeoutMs).catch((error: unknown) => ({
+    const heard: Heard = await hear(upstreams, plugin, timeoutMs).catch((error: unknown) => ({
       silent: String(error),
     }));
+    const answers = heard !== 'starved' && 'alive' in heard;
+    const info = answers && !plugin.declared ? await askInfo(upstreams, baseUrl, timeoutMs) : undefined;
     plugin.asking = false;
     if (watched.get(plugin.runtimeId) !== plugin || plugin.baseUrl !== baseUrl) return;
     tell(probed, plugin, heard);
+    if (info !== undefined) {
+      plugin.declared = true;
+      probed.declares(plugin.runtimeId, info);
+    }
     plugin.nextAt = Date.now() + (plugin.silent ? silentEveryMs : everyMs * (0.9 + Math.random() * 0.2));
   };
 
@@ -135,10 +147,11 @@ export function startProber(options: ProberOptions): Prober {
   };
 }
 
-const newcomer = (runtimeId: string, baseUrl: string, nextAt: number): Watched => ({
+const newcomer = (runtimeId: string, baseUrl: string, nextAt: number, declared: boolean): Watched => ({
   runtimeId,
   baseUrl,
   nextAt,
+  declared,
   way: 'GetHealth',
   asking: false,
   silent: false,
@@ -181,6 +194,22 @@ async function hear(upstreams: Upstreams, plugin: Watched, timeoutMs: number): P
     plugin.way = way;
     return heard;
   }
+}
+
+const GET_PLUGIN_INFO = connectQuestion('/connectplugin.v1.PluginIdentity/GetPluginInfo');
+
+/** What a plugin declares, nothing when it does not serve that; undefined when it does not answer now. */
+async function askInfo(
+  upstreams: Upstreams,
+  baseUrl: string,
+  timeoutMs: number,
+): Promise<Parameters<Probed['declares']>[1] | undefined> {
+  const answer = await ask(upstreams, { baseUrl, timeoutMs, ...GET_PLUGIN_INFO });
+  // One that takes a connection and speaks no HTTP/1.1 declares nothing to us.
+  if ('kind' in answer && answer.kind !== 'broken') return undefined;
+  const info =
+    'kind' in answer || answer.status !== 200 ? undefined : parse(GetPluginInfoResponseSchema, answer.body);
+  return { selfId: info?.selfId ?? '', types: info?.provides.map(({ type }) => type) ?? [] };
 }
 
 /** Undefined when the plugin does not serve this way. */

@@ -44,6 +44,8 @@ export interface Enrolment {
   join(newcomer: Newcomer): { plugin: PluginEntry; token: string };
   admit(admission: Admission): { runtimeId: string; token: string };
   register(plugin: PluginEntry, offer: Offer): string;
+  /** What its GetPluginInfo says that it provides: it may register no more, and what it has beyond that is withdrawn. */
+  declares(runtimeId: string, info: { readonly selfId: string; readonly types: readonly string[] }): void;
   unregister(plugin: PluginEntry, registrationId: string): void;
   replace(oldId: string, newId: string): void;
   /** A plugin does not answer: its services go to the one that was started in its place, if there is one. */
@@ -72,11 +74,12 @@ export function createEnrolment(ground: Ground): Enrolment {
     return checkBaseUrl(baseUrl, plugin.allowBaseUrl);
   }
 
+  /** The types that the plugin may register; undefined for any. */
+  const allowedTo = ({ selfId, declared }: PluginEntry): readonly string[] | undefined =>
+    options.allow !== undefined && Object.hasOwn(options.allow, selfId) ? options.allow[selfId] : declared;
+
   function checkAllowed(plugin: PluginEntry, type: string): void {
-    const allowed =
-      options.allow !== undefined && Object.hasOwn(options.allow, plugin.selfId)
-        ? options.allow[plugin.selfId]
-        : plugin.declared;
+    const allowed = allowedTo(plugin);
     if (allowed?.includes(type) === false)
       throw refusal(
         'permission_denied',
@@ -169,6 +172,28 @@ export function createEnrolment(ground: Ground): Enrolment {
     return id;
   }
 
+  function declares(
+    runtimeId: string,
+    { selfId, types }: { readonly selfId: string; readonly types: readonly string[] },
+  ): void {
+    const plugin = roster.get(runtimeId);
+    // Whoever answers at its address may be another, and one that declares nothing is the reference's.
+    if (plugin?.origin !== 'unmanaged' || plugin.selfId !== selfId || types.length === 0) return;
+    plugin.declared = types;
+    const allowed = allowedTo(plugin);
+    const beyond = [...plugin.services.values()].filter(({ type }) => allowed?.includes(type) === false);
+    if (beyond.length === 0) return;
+    const before = [...plugin.services.keys()];
+    for (const service of beyond) {
+      withdraw(service);
+      log.warn(
+        { plugin: runtimeId, type: service.type },
+        `Unregistered service: ${service.type} by ${runtimeId}, whose GetPluginInfo declares ${types.join(', ')} alone`,
+      );
+    }
+    changed(plugin, 'changed', before);
+  }
+
   function unregister(plugin: PluginEntry, registrationId: string): void {
     const service = registrations.get(registrationId);
     if (service === undefined)
@@ -257,6 +282,7 @@ export function createEnrolment(ground: Ground): Enrolment {
     },
     admit,
     register,
+    declares,
     unregister,
     replace,
     overtaken,

@@ -84,7 +84,7 @@ export function handshakeHandler({ options, core, capabilities, limiter }: Hands
       principal: vouched?.principal,
       metadata: clientMetadata,
       allowBaseUrl: vouched?.allowBaseUrl ?? options.allowBaseUrl,
-      declared: vouched?.allow,
+      declared: undefined,
       baseUrls: [],
       standby: false,
     });

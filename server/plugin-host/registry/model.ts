@@ -36,8 +36,8 @@ export interface PluginEntry {
   readonly tokenHash: Buffer;
   readonly metadata: Readonly<Record<string, string>>;
   readonly allowBaseUrl: AllowBaseUrl;
-  /** The types that it may register by what it declared; unset when it declared nothing. */
-  readonly declared: readonly string[] | undefined;
+  /** The types that it may register by its own GetPluginInfo; unset while that says nothing. */
+  declared: readonly string[] | undefined;
   /** Where its host reaches it; for a plugin that came by itself its services say so. */
   baseUrls: readonly string[];
   /** Not to be routed to yet: it takes another's place first. */

@@ -59,8 +59,6 @@ export interface Vouched {
   readonly principal: string;
   /** Where this plugin may be reached; the registry's own rule when absent. */
   readonly allowBaseUrl?: AllowBaseUrl;
-  /** The types that it may register; what the registry says of its self id when absent. */
-  readonly allow?: readonly string[];
 }
 
 export interface RegistryOptions {
@@ -78,7 +76,7 @@ export interface RegistryOptions {
   readonly serverMetadata?: Readonly<Record<string, string>> | undefined;
   /** The URL that plugins reach the host at, for grants' endpoints; the call's Host header by default. */
   readonly hostUrl?: string | undefined;
-  /** Self id → the types that it may register. One that is not named: what it declared in GetPluginInfo, or any. */
+  /** Self id → the types that it may register. One that is not named: what its GetPluginInfo declares, or any. */
   readonly allow?: Readonly<Record<string, readonly string[]>> | undefined;
   /**
    * Proves who shakes hands; absent where whoever reaches the host may. Throws an Error for the plugin, which is answered as

@@ -123,7 +123,8 @@ export function createRegistry(options: RegistryOptions): Registry {
         const baseUrl = probedUrlOf(plugin);
         if (baseUrl === undefined) continue;
         const { runtimeId, since } = plugin;
-        yield { runtimeId, baseUrl, since, routable: whyUnroutable(plugin) === undefined };
+        const unmanaged = plugin.origin === 'unmanaged';
+        yield { runtimeId, baseUrl, since, unmanaged, routable: whyUnroutable(plugin) === undefined };
       }
     },
     get size() {
@@ -141,6 +142,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       return () => void listeners.delete(listener);
     },
     admit: core.admit,
+    declares: core.declares,
     setTargets: core.setTargets,
     remove: (runtimeId, why = 'it was removed') => core.remove(runtimeId, why),
     replace: core.replace,

@@ -8,6 +8,8 @@ import { createRegistry } from '../../../server/plugin-host/registry/registry.js
 import { startProber } from '../../../server/plugin-host/prober.js';
 import type { ProberOptions } from '../../../server/plugin-host/prober.js';
 import { until } from '../../helpers/eventually.js';
+import type { ConnectError } from '../../../connect/index.js';
+import { startHost } from './registry-host.js';
 import { http1Plugin, rawPlugin, refusing } from './router-ground.js';
 
 const SOON: Partial<ProberOptions> = { graceMs: 0, everyMs: 40, silentEveryMs: 20, timeoutMs: 300 };
@@ -126,6 +128,67 @@ t.test('one that goes is unroutable at the first probe, and back as soon as it a
   await http1Plugin(t, answering({ [GET_HEALTH]: () => ({}) }), { port: first.port });
   await until(() => of(0).routable);
   t.equal(of(0).health, 'healthy');
+});
+
+const GET_INFO = '/connectplugin.v1.PluginIdentity/GetPluginInfo';
+
+t.test('a plugin that came by itself provides what its GetPluginInfo declares, and no more', async (t) => {
+  const types = (...names: string[]) => names.map((type) => ({ type, version: '1.0.0', path: '/x.v1.X/' }));
+  for (const [what, info, kept, alone] of [
+    ['what it declares', { selfId: 'store', provides: types('storage') }, ['storage'], 'storage'],
+    ['it declares nothing', { selfId: 'store', provides: [] }, ['storage', 'cache'], undefined],
+    ['another answers there', { selfId: 'other', provides: types('b') }, ['storage', 'cache'], undefined],
+    ['it does not serve that', undefined, ['storage', 'cache'], undefined],
+    [
+      'the host has a list of its own',
+      { selfId: 'listed', provides: types('a') },
+      ['storage', 'cache'],
+      undefined,
+    ],
+  ] as const) {
+    await t.test(what, async (t) => {
+      const seen: string[] = [];
+      const served = await http1Plugin(
+        t,
+        answering(info === undefined ? {} : { [GET_INFO]: () => info }, seen),
+      );
+      const host = await startHost({ allow: { listed: ['storage', 'cache', 'extra'] } });
+      t.teardown(host.close);
+      const selfId = info?.selfId === 'listed' ? 'listed' : 'store';
+      const plugin = await host.join(selfId, { port: Number(new URL(served.url).port) });
+      for (const type of ['storage', 'cache']) await plugin.register(type);
+      const prober = startProber({ probed: host.registry, ...SOON });
+      t.teardown(() => prober.close());
+      // The second time round it is not asked again.
+      await until(() => seen.filter((path) => path === GET_INFO).length === 1 && seen.length > 8);
+      t.same(
+        host.registry.services().map(({ type }) => type),
+        kept,
+      );
+      const more = await plugin.register('extra').then(
+        () => undefined,
+        (error: unknown) => (error as ConnectError).message,
+      );
+      if (alone === undefined) t.equal(more, undefined, 'and it may register more');
+      else {
+        t.equal(more, `store may not register extra; it may register ${alone}.`);
+        t.match(
+          host.lines.join('\n'),
+          /Unregistered service: cache by store-\w+, whose GetPluginInfo declares storage alone/,
+        );
+        await t.rejects(plugin.discover('cache'), { code: 'not_found' });
+        await plugin.register('storage');
+      }
+    });
+  }
+});
+
+t.test('a managed plugin is not asked what it declares by the prober', async (t) => {
+  const seen: string[] = [];
+  const plugin = await http1Plugin(t, answering({}, seen));
+  startProbing(t, [plugin.url]);
+  await until(() => seen.length > 6);
+  t.notOk(seen.includes(GET_INFO));
 });
 
 t.test('a new plugin is left alone, unless a call to it was refused', async (t) => {
