@@ -1,7 +1,7 @@
 /** Plugin hosts and plugins as processes of their own: ours, started as production does, and those of test/interop/plugin. */
 import { spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from '../test/interop/plugin-programs.js';
+import { freePort } from '../test/helpers/free-port.js';
 import type { GoPlugin, GoPrograms, Line } from '../test/interop/plugin-programs.js';
 import { asProgram, built } from './program.js';
 import type { Program } from './program.js';

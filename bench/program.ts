@@ -1,9 +1,9 @@
 /** The processes that are compared: started, asked, measured from outside, ended. */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { residentMiB } from '../test/helpers/resident.js';
 
 export interface Program {
   readonly pid: number;
@@ -28,21 +28,10 @@ export interface Operator extends Program {
 /** A file of what was built, by its path from here. */
 export const built = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-function residentMiB({ pid }: ChildProcess): number {
-  let kib: string | undefined;
-  try {
-    kib = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  } catch {
-    // Not Linux.
-    kib = execFileSync('ps', ['-o', 'rss=', '-p', String(pid)], { encoding: 'utf8' });
-  }
-  return Number(kib) / 1024;
-}
-
 /** @param child just started. */
 export const asProgram = (child: ChildProcess): Program => ({
   pid: child.pid!,
-  residentMiB: () => residentMiB(child),
+  residentMiB: () => residentMiB(child.pid!),
   async stop() {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');

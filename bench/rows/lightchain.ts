@@ -1,10 +1,9 @@
 /** Lightchains: files across peers, blocks across ten of them, joining and reading, beside the Go peer's ways. */
-import { spawnSync } from 'node:child_process';
 import { watch } from 'node:fs';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { buildGo } from '../../test/interop/build.js';
+import { buildGo, hasGo } from '../../test/interop/build.js';
 import { openSidecars } from '../lightpeers.js';
 import type { Sidecar, Sidecars } from '../lightpeers.js';
 import { alternate, spreadOf } from '../stats.js';
@@ -143,7 +142,7 @@ async function* chains(sidecars: Sidecars, { rounds, calls }: Scale): AsyncGener
 }
 
 export const lightchain: Row = async function* ({ onEnd, scale }) {
-  if (spawnSync('go', ['version']).status !== 0) {
+  if (!hasGo()) {
     process.stdout.write('lightchain: skipped, as the peers beside ours are built with Go\n');
     return;
   }

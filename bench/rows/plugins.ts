@@ -1,7 +1,6 @@
 /** The plugin host: calls through its router, beside direct ones, hosts like the reference, and Go's own reverse proxy. */
-import { spawnSync } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { buildGo } from '../../test/interop/build.js';
+import { buildGo, hasGo } from '../../test/interop/build.js';
 import { goPrograms } from '../../test/interop/plugin-programs.js';
 import type { GoPrograms, Line as Said } from '../../test/interop/plugin-programs.js';
 import { figuresOf, sideOf, startExample, startOurHost } from '../plugin-hosts.js';
@@ -286,7 +285,7 @@ async function* idle({ scale }: Setting): AsyncGenerator<Line> {
 }
 
 export const plugins: Row = async function* (bench) {
-  if (spawnSync('go', ['version']).status !== 0) {
+  if (!hasGo()) {
     process.stdout.write('plugins: skipped, as the plugins and hosts beside ours are built with Go\n');
     return;
   }

@@ -6,7 +6,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import type { EndpointSlice, Pod, Service } from '../../kube/index.js';
 import { call } from '../helpers/http.js';
-import { findHelm } from '../helpers/helm.js';
+import { NO_HELM, findHelm } from '../helpers/helm.js';
 import { EXAMPLE, chartSuite, exampleSuite, withApi } from '../suites/url-shortener.js';
 import type { Api } from '../suites/url-shortener.js';
 import { kubectl, portForward, read, run, until, whyNot } from './kubectl.js';
@@ -185,8 +185,7 @@ else {
   t.teardown(() => kubectl(['delete', '-k', OPERATOR, '--ignore-not-found']));
   await operator();
   await t.test('kubectl apply -k', exampleSuite);
-  if (helm === undefined)
-    t.comment('SKIPPED: the chart needs helm: install it, or have it built as .ci/run does');
+  if (helm === undefined) process.stderr.write(`url-shortener.test: the chart is skipped: ${NO_HELM}\n`);
   else await t.test('the chart', (t) => chartSuite(t, helm));
   await t.test('the host dies', hostDies);
   await t.test('plugins of their own Deployments move under load', separate);

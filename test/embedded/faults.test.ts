@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
+import { kubeconfigOf } from '../../devcluster/kubeconfig.js';
 import { allLines, call } from '../helpers/http.js';
 import { startOperator } from '../helpers/operator.js';
 import type { Operator } from '../helpers/operator.js';
@@ -21,13 +22,7 @@ t.teardown(() => rm(folder, { recursive: true }));
 /** An operator that acts on the API server at a port. */
 async function operatorOn(t: Test, port: number): Promise<Operator> {
   const path = join(folder, `config-${port}`);
-  const kubeconfig = {
-    'current-context': 'c',
-    contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
-    clusters: [{ name: 'c', cluster: { server: `http://127.0.0.1:${port}` } }],
-    users: [{ name: 'u', user: {} }],
-  };
-  await writeFile(path, JSON.stringify(kubeconfig));
+  await writeFile(path, kubeconfigOf(`http://127.0.0.1:${port}`));
   const operator = await startOperator('kubeconfig', { KUBECONFIG: path });
   t.teardown(() => operator.stop());
   return operator;

@@ -1,10 +1,7 @@
 /** The examples of the networks on the embedded cluster as a user starts it: their own manifests, real peers, real files. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { load } from 'js-yaml';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -12,41 +9,15 @@ import { DEPLOYMENTS, EVENTS, PODS, createKube, plainConnection } from '../../ku
 import type { Deployment, Kube, Pod } from '../../kube/index.js';
 import { call } from '../helpers/http.js';
 import { eventually as poll } from '../helpers/eventually.js';
+import { serve } from '../helpers/serve.js';
 import { isReady } from './kubelet/cluster.js';
 
-const command = fileURLToPath(new URL('../../cli/xi-k8s.js', import.meta.url));
 const NAMESPACE = 'default';
 const DATE = /^\d{4}-\d{2}-\d{2}T[\d:.]+Z$/;
 
 t.setTimeout(180_000);
 const home = await mkdtemp(join(tmpdir(), 'lightchain-'));
 t.teardown(() => rm(home, { recursive: true }));
-
-/** `xi-k8s serve` on free ports, its folders below `home`. */
-async function serve(): Promise<{ url: string; cluster: string; stop(): Promise<unknown> }> {
-  const env = { TMPDIR: home, XI_PORT: '0', XI_OPS_PORT: '0', XI_EMBEDDED_PORT: '0' };
-  const child = spawn(process.execPath, [command, 'serve'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  t.teardown(() => child.kill('SIGKILL'));
-  const ended = once(child, 'exit');
-  const said = { out: '', err: '' };
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said.err += text));
-  await new Promise<void>((resolve, reject) => {
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      said.out += text;
-      if (said.out.endsWith("'\n\n")) resolve();
-    });
-    void ended.then(() => reject(new Error(`it ended: ${said.err}`)));
-  });
-  const found = (pattern: RegExp): string => pattern.exec(said.out)?.[1] ?? '';
-  return {
-    url: found(/listens on (http:\S+?)[,;.]?\s/),
-    cluster: found(/embedded cluster at (http:\/\/127\.0\.0\.1:\d+)/),
-    stop() {
-      child.kill('SIGTERM');
-      return ended;
-    },
-  };
-}
 
 interface Kustomization {
   resources: string[];
@@ -75,8 +46,8 @@ const eventually = <T>(read: () => Promise<T>, passes: (value: T) => boolean, wh
   poll(read, passes, { what, patienceMs: 60_000 });
 
 async function examples(): Promise<void> {
-  const operator = await serve();
-  const kube: Kube = createKube(plainConnection({ url: operator.cluster, how: 'embedded' }));
+  const operator = await serve(t, home);
+  const kube: Kube = createKube(plainConnection({ url: operator.clusterUrl, how: 'embedded' }));
   t.teardown(() => kube.close());
 
   const podNamed = (name: string): Promise<Pod | undefined> =>

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { startDevcluster } from '../../devcluster/devcluster.js';
+import { kubeconfigOf } from '../../devcluster/kubeconfig.js';
 import { contracts } from '../../schemas/index.js';
 import type { Contract, FunctionName } from '../../schemas/index.js';
 import { call } from '../helpers/http.js';
@@ -91,17 +92,7 @@ t.teardown(() => {
 const folder = await mkdtemp(join(tmpdir(), 'xi-k8s-test-'));
 t.teardown(() => rm(folder, { recursive: true }));
 const kubeconfig = join(folder, 'config');
-await writeFile(
-  kubeconfig,
-  JSON.stringify({
-    'current-context': 'c',
-    contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
-    clusters: [
-      { name: 'c', cluster: { server: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` } },
-    ],
-    users: [{ name: 'u', user: {} }],
-  }),
-);
+await writeFile(kubeconfig, kubeconfigOf(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`));
 const operator = await startOperator('kubeconfig', { KUBECONFIG: kubeconfig });
 t.teardown(() => operator.stop());
 

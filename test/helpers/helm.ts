@@ -32,6 +32,9 @@ async function build(into: string): Promise<void> {
   await rename(join(bin, 'helm'), into);
 }
 
+/** Why tests with helm are skipped, where there is none. */
+export const NO_HELM = 'there is no helm: install it, or have it built as .ci/run does';
+
 /**
  * Answers helm's path: of the one that is installed, or of the one that was built before; undefined where there is neither.
  * With `build` it is built where there is Go, which takes a minute or two and needs the module proxy; rejects with Go's words when

@@ -1,5 +1,5 @@
 /** Builds the Go programs of test/interop, which play the peers of other implementations. Needs Go. */
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
@@ -15,6 +15,9 @@ const GENERATORS: Readonly<Record<string, string>> = {
   'protoc-gen-go-grpc': 'google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.5.1',
   'protoc-gen-connect-go': 'connectrpc.com/connect/cmd/protoc-gen-connect-go@v1.18.1',
 };
+
+/** Whether the programs can be built. */
+export const hasGo = (): boolean => spawnSync('go', ['version']).status === 0;
 
 async function digestOf(files: readonly string[]): Promise<string> {
   const hash = createHash('sha256').update(Object.values(GENERATORS).join());

@@ -12,17 +12,13 @@ import { startPeer } from '../../lightpeer/peer.js';
 import type { Peer } from '../../lightpeer/peer.js';
 import { openDisk } from '../../lightpeer/store/disk.js';
 import { readGoFolder } from '../../lightpeer/store/go-folder.js';
-import { buildGo } from './build.js';
+import { buildGo, hasGo } from './build.js';
 import { holdsWithin as until } from '../helpers/eventually.js';
 
 const run = promisify(execFile);
 t.setTimeout(180_000);
-const hasGo = await run('go', ['version']).then(
-  () => true,
-  () => false,
-);
-const skip = !hasGo && 'there is no Go here to build the other side with';
-const program = hasGo ? await buildGo('lightpeer', 'lightpeer.proto') : '';
+const skip = !hasGo() && 'there is no Go here to build the other side with';
+const program = skip === false ? await buildGo('lightpeer', 'lightpeer.proto') : '';
 const folder = await mkdtemp(join(tmpdir(), 'xi-interop-'));
 t.teardown(() => rm(folder, { recursive: true, force: true }));
 

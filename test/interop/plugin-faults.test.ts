@@ -10,31 +10,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { eventually, until } from '../helpers/eventually.js';
-import { go, skip } from './plugin-go.js';
-import { startTestHost } from './plugin-host.js';
-import type { TestHost, TestHostOptions } from './plugin-host.js';
+import { endAll, go, identityOf, open, skip, startHost } from './plugin-go.js';
 import type { GoPlugin, Line, Running } from './plugin-programs.js';
 
 t.setTimeout(180_000);
 const MIB = 1 << 20;
 const GIB = 1 << 30;
 
-const open: (() => Promise<unknown>)[] = [];
-t.afterEach(async () => {
-  for (const close of open.splice(0).reverse()) await close();
-  await go.end();
-});
+t.afterEach(endAll);
 
-async function startHost(options: TestHostOptions = {}): Promise<TestHost> {
-  const host = await startTestHost(options);
-  open.push(() => host.close());
-  return host;
-}
-
-const identityOf = ({ runtimeId, token }: GoPlugin): Record<string, string> => ({
-  'x-plugin-runtime-id': runtimeId,
-  authorization: `Bearer ${token}`,
-});
 /** One who calls, and provides something else. */
 const startCaller = (url: string): Promise<GoPlugin> =>
   go.plugin(url, { SELF_ID: 'caller', SERVICES: 'other=1.0.0' });

@@ -7,28 +7,18 @@ import { createConnectClient } from '../../connect/index.js';
 import { serverStream, startPlugin, unary } from '../../plugin-sdk/src/index.js';
 import type { Plugin } from '../../plugin-sdk/src/index.js';
 import { eventually, until } from '../helpers/eventually.js';
+import { freePort } from '../helpers/free-port.js';
 import { Echo } from './plugin/echo.gen.js';
-import { go, skip } from './plugin-go.js';
+import { endAll, go, identityOf, open, skip, startHost } from './plugin-go.js';
 import { startTestHost } from './plugin-host.js';
 import type { TestHost } from './plugin-host.js';
-import { freePort } from './plugin-programs.js';
 import type { GoPlugin, Line } from './plugin-programs.js';
 
 t.setTimeout(120_000);
 const PATH = '/interop.echo.v1.Echo';
 const MIB = 1 << 20;
 
-const open: (() => Promise<unknown>)[] = [];
-t.afterEach(async () => {
-  for (const close of open.splice(0).reverse()) await close();
-  await go.end();
-});
-
-async function startHost(options: Parameters<typeof startTestHost>[0] = {}): Promise<TestHost> {
-  const host = await startTestHost(options);
-  open.push(() => host.close());
-  return host;
-}
+t.afterEach(endAll);
 
 /** A plugin of ours that provides what the Go plugins do. */
 async function startOurs(host: TestHost, type: string, requires: string[] = []): Promise<Plugin> {
@@ -65,10 +55,6 @@ const as = (host: TestHost, { runtimeId, token }: GoPlugin, ...flags: string[]):
   ...flags,
 ];
 const serviceOf = ({ runtimeId }: GoPlugin, type = 'echo'): string => `/services/${type}/${runtimeId}`;
-const identityOf = ({ runtimeId, token }: GoPlugin): Record<string, string> => ({
-  'x-plugin-runtime-id': runtimeId,
-  authorization: `Bearer ${token}`,
-});
 
 /** Calls a plugin's own pages directly. */
 async function stateOf({ url }: GoPlugin): Promise<{ connections: number; left: number }> {

@@ -1,7 +1,7 @@
 /** Real peers as processes on loopback addresses, each pair with a way of its own between them. */
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import type { Clients } from '../../lightpeer/grpc/client.js';
 import { createTransport } from '../../lightpeer/grpc/transport.js';
 import type { Limits, Status, Transport } from '../../lightpeer/replica/ports.js';
 import { Lightpeer } from '../../proto/gen/lightpeer_pb.js';
+import { residentMiB } from '../helpers/resident.js';
 import type { PeerProcessOptions } from './peer-process.js';
 import { startProxy } from './proxy.js';
 import type { Proxy, Way } from './proxy.js';
@@ -27,8 +28,8 @@ export interface Fleet {
   /** A fault that the process itself plays. */
   tell(index: number, fault: 'clock' | 'full' | 'free'): void;
   running(index: number): boolean;
-  /** MiB of memory that the process holds; undefined where the system does not say. */
-  residentMiB(index: number): Promise<number | undefined>;
+  /** MiB of memory that the running process holds. */
+  residentMiB(index: number): number;
   /** Sets the ways between peers of different groups. */
   partition(groups: readonly number[], way: Way): void;
   slow(index: number, delayMs: number): void;
@@ -114,11 +115,7 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
       if (child?.connected === true) child.send(fault);
     },
     running: (index) => processes[index] !== undefined,
-    residentMiB: async (index) => {
-      const status = await readFile(`/proc/${processes[index]?.pid}/status`, 'utf8').catch(() => '');
-      const kib = /VmRSS:\s+(\d+)/.exec(status)?.[1];
-      return kib === undefined ? undefined : Number(kib) / 1024;
-    },
+    residentMiB: (index) => residentMiB(processes[index]!.pid!),
     signal: async (index, signal) => {
       const child = processes[index];
       if (child === undefined) return;

@@ -57,6 +57,36 @@ const read = (yaml: string): Rendered => {
   };
 };
 
+/** Labels that helm adds, and the one that the example selects by where the chart selects by its release. */
+const LABELS_APART = [
+  'app',
+  'app.kubernetes.io/instance',
+  'app.kubernetes.io/managed-by',
+  'app.kubernetes.io/version',
+  'helm.sh/chart',
+];
+/** What the API server adds where it is not said: the chart says it, as its values can change it. */
+const DEFAULTS = ['imagePullPolicy IfNotPresent', 'type ClusterIP', 'type RollingUpdate'];
+
+/**
+ * The objects by kind and name, without what the chart and the example differ in by intent: labels of a release, defaults of the API
+ * server, the namespace that kustomize writes, and how more than the example's one replica are spread.
+ */
+export const comparable = ({ objects }: Rendered): Record<string, unknown> =>
+  Object.fromEntries(
+    objects.map((object) => [
+      `${object.kind} ${object.metadata?.name}`,
+      JSON.parse(JSON.stringify(object), (key, value: unknown) =>
+        LABELS_APART.includes(key) ||
+        DEFAULTS.includes(`${key} ${String(value)}`) ||
+        key === 'namespace' ||
+        key === 'topologySpreadConstraints'
+          ? undefined
+          : value,
+      ) as unknown,
+    ]),
+  );
+
 /** `helm template` of the URL shortener's chart. Rejects with helm's words when it refuses. */
 export const template = async (
   helm: string,

@@ -17,7 +17,8 @@ import type { Connection, Credentials, KubeconfigOptions } from '../../../kube/i
 import { bypassesProxy } from '../../../kube/proxy.js';
 import { CA, CLIENT_ONE, CLIENT_TWO, OTHER_SERVER, SERVER } from './fixtures/certificates.js';
 import { startHttpProxy, startSocksProxy } from './fixtures/proxies.js';
-import { freePort, json, kubeFor, startHttp, status } from './fixtures/servers.js';
+import { freePort } from '../../helpers/free-port.js';
+import { json, kubeFor, startHttp, status } from './fixtures/servers.js';
 import { until } from '../../helpers/eventually.js';
 import type { Seen } from './fixtures/servers.js';
 

@@ -4,7 +4,8 @@ import type { Test } from 'tap';
 import { NAMESPACES, PODS, keyOf, startReflector } from '../../../kube/index.js';
 import type { Change, Pod, ReflectorOptions } from '../../../kube/index.js';
 import { createLineSplitter } from '../../../kube/lines.js';
-import { freePort, json, kubeFor, startHttp, status } from './fixtures/servers.js';
+import { freePort } from '../../helpers/free-port.js';
+import { json, kubeFor, startHttp, status } from './fixtures/servers.js';
 import { until } from '../../helpers/eventually.js';
 import type { Seen } from './fixtures/servers.js';
 

@@ -13,7 +13,8 @@ import { WebSocketServer } from 'ws';
 import type { Connection, CredentialSource, Credentials, Kube } from '../../../kube/index.js';
 import { CA, CLIENT_ONE, SERVER } from './fixtures/certificates.js';
 import { startHttpProxy, startSocksProxy } from './fixtures/proxies.js';
-import { freePort, kubeFor, startTcp } from './fixtures/servers.js';
+import { freePort } from '../../helpers/free-port.js';
+import { kubeFor, startTcp } from './fixtures/servers.js';
 
 const AT = { namespace: 'shop', name: 'web' };
 

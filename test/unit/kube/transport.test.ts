@@ -11,7 +11,8 @@ import {
   plainConnection,
 } from '../../../kube/index.js';
 import type { Deployment, Kube, KubeErrorReason, Outcome } from '../../../kube/index.js';
-import { freePort, json, kubeFor, startHttp, startTcp, status } from './fixtures/servers.js';
+import { freePort } from '../../helpers/free-port.js';
+import { json, kubeFor, startHttp, startTcp, status } from './fixtures/servers.js';
 import { until } from '../../helpers/eventually.js';
 
 const AT = { namespace: 'shop', name: 'web' };

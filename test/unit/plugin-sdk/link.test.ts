@@ -1,7 +1,5 @@
 /** The way to the host: there late, gone, back without a memory, and what it refuses. */
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -9,6 +7,7 @@ import { startPlugin } from '../../../plugin-sdk/src/index.js';
 import type { Plugin, PluginOptions } from '../../../plugin-sdk/src/index.js';
 import type { RegistryOptions } from '../../../server/plugin-host/registry/registry.js';
 import { eventually, until } from '../../helpers/eventually.js';
+import { freePort } from '../../helpers/free-port.js';
 import { startTestHost } from './host.js';
 import type { TestHost } from './host.js';
 
@@ -103,14 +102,6 @@ t.test('a version that is too low is none', async (t) => {
   });
   t.notOk(needy.ready());
 });
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-};
 
 t.test('the host may come later, go, and come back knowing nobody', async (t) => {
   const port = await freePort();
