@@ -1,11 +1,11 @@
 /** `xi-k8s devcluster`: the embedded cluster on its own. */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import closeWithGrace from 'close-with-grace';
 import { startDevcluster } from '../devcluster/devcluster.js';
 import type { Devcluster, PodProgram } from '../devcluster/devcluster.js';
 import { kubeconfigOf } from '../devcluster/kubeconfig.js';
 import { SeedError, parseSeed } from '../devcluster/seed.js';
+import { closeAtSignal } from './until-signal.js';
 import { UsageError } from './usage.js';
 
 const USAGE = `Usage: xi-k8s devcluster [OPTION…]
@@ -82,10 +82,7 @@ export async function devcluster(args: readonly string[], program: PodProgram): 
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     return fail(`port ${port} of 127.0.0.1 is in use. Give another one, or --port 0 for any free one.`);
   }
-  closeWithGrace({ delay: 30_000, logger: false }, async ({ err }) => {
-    if (err !== undefined) process.stderr.write(`xi-k8s devcluster: ${err.stack ?? err.message}\n`);
-    await cluster.close();
-  });
+  closeAtSignal('devcluster', () => cluster.close(), 30_000);
   try {
     await cluster.seed(objects);
   } catch (error) {

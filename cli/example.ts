@@ -1,7 +1,7 @@
 /** `xi-k8s example`: the small programs of the example pods. */
-import closeWithGrace from 'close-with-grace';
 import { EXAMPLES, runExample } from '../examples/programs/programs.js';
 import type { Running } from '../examples/programs/programs.js';
+import { closeAtSignal } from './until-signal.js';
 import { UsageError } from './usage.js';
 
 const USAGE = `Usage: xi-k8s example NAME
@@ -24,10 +24,7 @@ export async function example(args: readonly string[]): Promise<void> {
       USAGE,
     );
   let running: Running | void;
-  closeWithGrace({ delay: 15_000, logger: false }, async ({ err }) => {
-    if (err !== undefined) process.stderr.write(`xi-k8s example ${name}: ${err.stack ?? err.message}\n`);
-    await running?.close();
-  });
+  closeAtSignal(`example ${name}`, () => running?.close());
   try {
     running = await runExample(name, process.env, (line) => process.stdout.write(`${line}\n`));
     await running?.closed;

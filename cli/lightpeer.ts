@@ -1,7 +1,7 @@
 /** `xi-k8s lightpeer`: the sidecar. */
-import closeWithGrace from 'close-with-grace';
 import { OptionsError, PeerError, runPeer, usage } from '../lightpeer/main.js';
 import type { RunningPeer } from '../lightpeer/main.js';
+import { closeAtSignal } from './until-signal.js';
 import { UsageError } from './usage.js';
 import { readVersion } from './version.js';
 
@@ -12,10 +12,7 @@ export async function lightpeer(args: readonly string[]): Promise<void> {
     return;
   }
   let peer: RunningPeer | undefined;
-  closeWithGrace({ delay: 15_000, logger: false }, async ({ err }) => {
-    if (err !== undefined) process.stderr.write(`xi-k8s lightpeer: ${err.stack ?? err.message}\n`);
-    await peer?.close();
-  });
+  closeAtSignal('lightpeer', () => peer?.close());
   try {
     peer = await runPeer(args, {
       environment: process.env,

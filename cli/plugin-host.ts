@@ -1,8 +1,8 @@
 /** `xi-k8s plugin-host`: the host container of a plugin pod. */
-import closeWithGrace from 'close-with-grace';
 import { runHost } from '../server/plugin-host/main.js';
 import type { RunningHost } from '../server/plugin-host/main.js';
 import { ConfigError, describeHostSettings } from '../server/plugin-host/options.js';
+import { closeAtSignal } from './until-signal.js';
 import { UsageError } from './usage.js';
 import { readVersion } from './version.js';
 
@@ -27,10 +27,7 @@ export async function pluginHost(args: readonly string[]): Promise<void> {
   if (args.length > 0)
     throw new UsageError(`plugin-host takes no arguments, and has ${args.join(' ')}`, usage());
   let host: RunningHost | undefined;
-  closeWithGrace({ delay: 15_000, logger: false }, async ({ err }) => {
-    if (err !== undefined) process.stderr.write(`xi-k8s plugin-host: ${err.stack ?? err.message}\n`);
-    await host?.close();
-  });
+  closeAtSignal('plugin-host', () => host?.close());
   try {
     host = await runHost({
       environment: process.env,
