@@ -128,7 +128,7 @@ await t.test('a signal, and a deadline', async (t) => {
 
   const late = { code: 'deadline_exceeded', status: 504 };
   t.match(await failure(xi.wait_for_deployment({ name: 'stuck' }, { timeoutSeconds: 0.5 }).result), late);
-  t.match(await failure(xi.restart_deployment(restart, { timeoutSeconds: 0.5 })), {
+  t.match(await failure(xi.restart_deployment(restart, { timeoutSeconds: 2 })), {
     ...late,
     outcome: 'done',
   });

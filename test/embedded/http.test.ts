@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import t from 'tap';
 import { contractList } from '../../schemas/index.js';
+import { until } from '../helpers/eventually.js';
 import { allLines, call, lines } from '../helpers/http.js';
 import { startOperator } from '../helpers/operator.js';
 
@@ -601,17 +602,20 @@ await t.test('stopping: streams end with their last line, calls finish', async (
     replicas: 1,
     node_selector: { nobody: 'has-this' },
   });
-  const stream = allLines(second.url, 'wait_for_deployment', { name: 'stuck' });
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  const stream = lines(second.url, 'wait_for_deployment', { name: 'stuck' });
+  t.match(await stream.next(), { value: { type: 'item' } });
   const running = call(second.url, 'create_deployment', {
     name: 'waiting',
     image: 'nginx:1',
     replicas: 1,
     wait: true,
   });
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  const made = `${second.clusterUrl}/apis/apps/v1/namespaces/default/deployments/waiting`;
+  await until(async () => (await fetch(made)).ok);
   const stopped = second.stop();
-  t.match((await stream).at(-1), { type: 'error', error: { code: 'overloaded', retry_after_seconds: 1 } });
+  let last: unknown;
+  for await (const line of stream) last = line;
+  t.match(last, { type: 'error', error: { code: 'overloaded', retry_after_seconds: 1 } });
   t.match(await running, { status: 200, body: { replicas: { available: 1 } } }, 'a call under way finishes');
   await stopped;
   await t.rejects(fetch(second.url), 'nothing listens any more');

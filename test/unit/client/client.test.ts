@@ -6,6 +6,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { XiError, createClient } from '@xi-k8s/client';
 import type { ClientOptions } from '@xi-k8s/client';
+import { until } from '../../helpers/eventually.js';
 
 interface Seen {
   readonly path: string;
@@ -386,7 +387,8 @@ t.test("the caller's signal ends a call, a stream and a wait between tries, with
   const silent = await serve(t, () => undefined);
   const controller = new AbortController();
   const call = silent.client().list_pods({}, { signal: controller.signal });
-  setTimeout(() => controller.abort(reason), 20);
+  await until(() => silent.seen.length === 1);
+  controller.abort(reason);
   await t.rejects(call, reason);
   await t.rejects(silent.client().list_pods({}, { signal: AbortSignal.abort(reason) }), reason);
   t.equal(silent.seen.length, 1, 'a signal that has fired sends nothing');
@@ -403,6 +405,7 @@ t.test("the caller's signal ends a call, a stream and a wait between tries, with
   const busy = await serve(t, problem('overloaded', 503, { retry_after_seconds: 10 }));
   const waiting = new AbortController();
   const tried = busy.client().list_pods({}, { signal: waiting.signal });
+  await until(() => busy.seen.length === 1);
   setTimeout(() => waiting.abort(reason), 50);
   await t.rejects(tried, reason);
   t.equal(busy.seen.length, 1);

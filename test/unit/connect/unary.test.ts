@@ -310,20 +310,24 @@ t.test('a caller that leaves fires the signal, in both versions', async (t) => {
 
 t.test('a signal that is asked for when the call is over has fired', async (t) => {
   let begun = 0;
+  let over = 0;
   const reasons: unknown[] = [];
   const { port } = await serve(t, [
     discover(async (_, context) => {
-      begun++;
-      await delay(50);
+      const nth = ++begun;
+      await until(() => over >= nth);
       reasons.push(context.signal.reason);
       return {};
     }),
   ]);
-  const headers = { ...JSON_TYPE, 'connect-timeout-ms': '1' };
+  const headers = { ...JSON_TYPE, 'connect-timeout-ms': '50' };
   t.equal((await http1(port, { headers, body: '{}' })).status, 504);
+  over = 1;
   const { socket } = wire(port, head(['Content-Length: 2'], '{}'));
   await until(() => begun === 2);
   socket.destroy();
+  await delay(50);
+  over = 2;
   await until(() => reasons.length === 2);
   t.match(reasons, [{ code: 'deadline_exceeded' }, { code: 'canceled' }]);
 });

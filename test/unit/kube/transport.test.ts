@@ -495,12 +495,12 @@ t.test('watch', async (t) => {
   await expectFailure(t, next, { reason: 'cancelled', outcome: 'not_sent' });
   await until(() => closed === 2);
 
-  const open = kube.watch(PODS, 'shop', {}, { timeoutMs: 400 });
+  const open = kube.watch(PODS, 'shop', {}, { timeoutMs: 1_000 });
   await open.next();
   const pending = open.next();
   const winner = await Promise.race([
     pending,
-    new Promise((resolve) => setTimeout(resolve, 600, 'still open')),
+    new Promise((resolve) => setTimeout(resolve, 1_500, 'still open')),
   ]);
   t.equal(winner, 'still open', 'the time limit of a stream is that of its opening');
   const refused = failure(pending);
