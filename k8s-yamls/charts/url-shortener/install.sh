@@ -5,13 +5,12 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 release=${RELEASE:-url-shortener}
-in_namespace=(${NAMESPACE:+--namespace "$NAMESPACE"})
 timeout=${TIMEOUT:-120}
 selector=app.kubernetes.io/name=url-shortener,app.kubernetes.io/instance=$release
 
-kubectl_() { kubectl "${in_namespace[@]+"${in_namespace[@]}"}" "$@"; }
+kubectl_() { kubectl ${NAMESPACE:+--namespace "$NAMESPACE"} "$@"; }
 
-"${HELM:-helm}" upgrade --install "${in_namespace[@]+"${in_namespace[@]}"}" "$release" . "$@" >/dev/null
+"${HELM:-helm}" upgrade --install ${NAMESPACE:+--namespace "$NAMESPACE"} "$release" . "$@" >/dev/null
 deployment=$(kubectl_ get deployments -l "$selector" -o name)
 echo "Waiting for $deployment ..."
 if ! kubectl_ rollout status "$deployment" --timeout="${timeout}s"; then
@@ -29,6 +28,6 @@ fi
 
 echo
 echo "✅ Deployment successful!"
-for pod in $pods; do echo "Pod: $pod"; done
+if [ -n "$pods" ]; then printf '%s\n' "$pods" | sed 's/^/Pod: /'; fi
 echo
 kubectl_ get pods -l "$selector"
