@@ -1,4 +1,5 @@
 /** Functions about Deployments. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Static } from '@sinclair/typebox';
 import type { RolloutProgress } from '../../schemas/deployments.js';
 import { AppError, invalidParams } from '../errors.js';
@@ -36,8 +37,10 @@ async function* settle(deps: Deps, call: Call, object: Deployment, wait: boolean
   return deploymentView(yield* followRollout(deps, call, object, true));
 }
 
-/** How often a change that carries the version it read is tried again when somebody else was faster. */
-const ATTEMPTS = 5;
+/** How often a change that carries the version it read is tried when others are faster, as controllers are in a roll-out. */
+const ATTEMPTS = 8;
+/** Milliseconds before it is tried again, at most; twice as long each time. */
+const AGAIN_MS = 10;
 
 /**
  * Reads a Deployment and patches it by what was read. The patch carries the version that was read; a conflict means that
@@ -57,6 +60,9 @@ async function readAndPatch(
     } catch (error) {
       if (!isConflict(error) || attempt === ATTEMPTS) throw error;
     }
+    // By chance, so that two who are in each other's way do not stay there.
+    const ms = AGAIN_MS * 2 ** (attempt - 1) * (0.5 + Math.random() / 2);
+    await delay(ms);
   }
 }
 

@@ -117,6 +117,29 @@ await t.test('an API server that is silent', async (t) => {
   await t.rejects(allLines(url, 'pod_logs', { pod: 'x' }, { headers }), { message: /504/ });
 });
 
+await t.test('others change the Deployment between its being read and its being patched', async (t) => {
+  const metadata = { name: 'web', namespace: 'default', creationTimestamp: '2026-01-01T00:00:00Z' };
+  const template = { spec: { containers: [{ name: 'main', image: 'nginx' }] } };
+  const deployment = { metadata, spec: { replicas: 1, selector: { matchLabels: { app: 'web' } }, template } };
+  const conflict = { kind: 'Status', status: 'Failure', code: 409, reason: 'Conflict', message: 'modified' };
+  for (const [conflicts, status] of [
+    [6, 200],
+    [Infinity, 409],
+  ] as const) {
+    let patches = 0;
+    const server = http.createServer((request, response) => {
+      request.resume();
+      if (request.method === 'PATCH') patches++;
+      const refused = request.method === 'PATCH' && patches <= conflicts;
+      response.writeHead(refused ? 409 : 200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(refused ? conflict : deployment));
+    });
+    const { url } = await operatorOn(t, await listening(t, server));
+    t.equal((await call(url, 'restart_deployment', { name: 'web' })).status, status);
+    t.equal(patches, Math.min(conflicts + 1, 8));
+  }
+});
+
 await t.test("the API server's refusals", async (t) => {
   const forbidden =
     'deployments.apps is forbidden: User "system:serviceaccount:xi-k8s:xi-k8s" cannot create resource "deployments" in API group "apps" in the namespace "default"';
