@@ -13,7 +13,8 @@ export interface PodIndex {
   pods: Informer<Pod>;
   /** By the keys of `ownerKeys`. */
   podsUnder(key: string): readonly Pod[];
-  podsWith(uid: string): readonly Pod[];
+  /** By uid. */
+  podOf(uid: string): Pod | undefined;
 }
 
 export interface Selecting extends KubeObject {
@@ -34,7 +35,7 @@ export interface OwnedPods {
 export const createOwnedPods = <T extends Selecting>({
   pods,
   podsUnder,
-  podsWith,
+  podOf,
   owners,
   wake,
   clock,
@@ -44,8 +45,9 @@ export const createOwnedPods = <T extends Selecting>({
   wake(key: string): void;
   clock: () => number;
 }): OwnedPods => {
-  const creation = createExpectations((uid) => podsWith(uid).length > 0, { clock });
-  const deletion = createExpectations((uid) => !podsWith(uid).some(isActive), { clock });
+  const creation = createExpectations((uid) => podOf(uid) !== undefined, { clock });
+  const isEnded = (pod: Pod | undefined): boolean => pod === undefined || !isActive(pod);
+  const deletion = createExpectations((uid) => isEnded(podOf(uid)), { clock });
   pods.subscribe(({ type, object, previous }) => {
     creation.seen(uidOf(object));
     if (type === 'deleted' || !isActive(object)) deletion.seen(uidOf(object));

@@ -19,7 +19,6 @@ import { createEventRecorder } from './events.js';
 import type { EventRecorder } from './events.js';
 import { startJobController } from './job/controller.js';
 import type { Kinds } from './kinds.js';
-import { uidOf } from './meta.js';
 import { startReplicaSetController } from './replica-set/controller.js';
 import { startStatefulSetController } from './stateful-set/controller.js';
 
@@ -44,8 +43,8 @@ export const startWorkloads = ({
     return { events };
   };
   const pods = kinds.of(PODS);
-  const podsWith = pods.index((pod) => [uidOf(pod)]);
-  const shared = { kube, log, pods, podsUnder, podsWith };
+  const podOf = pods.byUid();
+  const shared = { kube, log, pods, podsUnder, podOf };
   const replicaSets = kinds.of(REPLICA_SETS);
   const controllers = [
     startDeploymentController({

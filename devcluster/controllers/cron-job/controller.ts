@@ -24,8 +24,8 @@ export interface CronJobControllerOptions {
 export const startCronJobController = (options: CronJobControllerOptions): { stop(): Promise<void> } => {
   const { kube, log, events, cronJobs, jobs, clock = Date.now } = options;
   const jobsUnder = jobs.index(ownerKeys);
-  const jobsWith = jobs.index((job) => [uidOf(job)]);
-  const creation = createExpectations((uid) => jobsWith(uid).length > 0, { clock });
+  const jobOf = jobs.byUid();
+  const creation = createExpectations((uid) => jobOf(uid) !== undefined, { clock });
   const latest = createLatest<CronJob>();
 
   /** The Job of a plan, also when it was made before and that was not written down. */

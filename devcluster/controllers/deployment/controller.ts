@@ -16,7 +16,7 @@ import type { Change } from './plan.js';
 import { replicasOf } from './sizes.js';
 import { sameTemplate } from './template.js';
 
-export interface DeploymentControllerOptions extends Omit<PodIndex, 'podsWith'> {
+export interface DeploymentControllerOptions extends Omit<PodIndex, 'podOf'> {
   kube: Kube;
   log?: KubeLog | undefined;
   events: EventRecorder;

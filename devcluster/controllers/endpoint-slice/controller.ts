@@ -43,8 +43,8 @@ export const startEndpointSliceController = (
   const slicesOf = slices.index(serviceKeys);
   /** How many pods each Service had when it was looked at last. */
   const sizes = new Map<string, number>();
-  const seen = slices.index((slice) => [uidOf(slice)]);
-  const creation = createExpectations((uid) => seen(uid).length > 0, { clock });
+  const sliceOf = slices.byUid();
+  const creation = createExpectations((uid) => sliceOf(uid) !== undefined, { clock });
 
   const writeSlices = async (
     service: Service,

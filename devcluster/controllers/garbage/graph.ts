@@ -17,13 +17,15 @@ export interface Graph {
   apply(resource: Resource, change: Change<KubeObject>): string[];
 }
 
+const NONE: readonly never[] = [];
+
 const entryOf = (resource: Resource, object: KubeObject): Entry => ({
   resource,
   object,
   uid: uidOf(object),
   deleting: object.metadata?.deletionTimestamp !== undefined,
-  finalizers: object.metadata?.finalizers ?? [],
-  owners: object.metadata?.ownerReferences ?? [],
+  finalizers: object.metadata?.finalizers ?? NONE,
+  owners: object.metadata?.ownerReferences ?? NONE,
 });
 
 export const createGraph = (): Graph => {

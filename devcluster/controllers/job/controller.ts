@@ -36,12 +36,13 @@ export interface JobControllerOptions extends PodIndex {
 }
 
 export const startJobController = (options: JobControllerOptions): { stop(): Promise<void> } => {
-  const { kube, log, events, jobs, pods, podsUnder, podsWith, clock = Date.now } = options;
+  const { kube, log, events, jobs, pods, podsUnder, podOf, clock = Date.now } = options;
   const owned = createOwnedPods({
     ...{ ...options, owners: jobs, clock },
     wake: (key) => queue.addAfter(key, GATHER_MS),
   });
-  const untracking = createExpectations((uid) => !podsWith(uid).some(isTracked), { clock });
+  const isUntracked = (pod: Pod | undefined): boolean => pod === undefined || !isTracked(pod);
+  const untracking = createExpectations((uid) => isUntracked(podOf(uid)), { clock });
   const latest = createLatest<Job>();
   const backoffs = new Map<string, Backoff>();
 

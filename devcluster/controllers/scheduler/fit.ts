@@ -13,6 +13,9 @@ export const ONE_POD = 1_000_000_000n;
 const amounts = (quantities: Record<string, string> | undefined): Map<string, bigint> =>
   new Map(Object.entries(quantities ?? {}).map(([name, text]) => [name, parseQuantity(text)?.nanos ?? 0n]));
 
+/** What pods ask for that ask for nothing: a place on the node. */
+const BARE: Amounts = new Map([['pods', ONE_POD]]);
+
 /** What a pod asks for: its containers together, or its largest init container where that is more; and one pod. */
 export const requestsOf = (pod: Pod): Amounts => {
   const total = new Map<string, bigint>();
@@ -26,7 +29,7 @@ export const requestsOf = (pod: Pod): Amounts => {
       if (amount > (total.get(name) ?? 0n)) total.set(name, amount);
     }
   }
-  return total.set('pods', ONE_POD);
+  return total.size === 0 ? BARE : total.set('pods', ONE_POD);
 };
 
 const nodeLabels = (node: Node): Labels => ({
