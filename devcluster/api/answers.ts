@@ -61,11 +61,12 @@ function wantsYaml(accept: string | undefined): boolean {
 export function sendJson(
   response: ServerResponse,
   code: number,
-  json: string,
+  json: string | Buffer,
   headers: Record<string, string | string[]> = {},
 ): void {
   const isYaml = wantsYaml(response.req.headers.accept);
-  const body = Buffer.from(isYaml ? toYaml(json) : json, 'utf8');
+  const shown = isYaml ? toYaml(json.toString()) : json;
+  const body = typeof shown === 'string' ? Buffer.from(shown) : shown;
   response.writeHead(code, {
     'cache-control': 'no-cache, private',
     'content-type': isYaml ? YAML_TYPE : 'application/json',
@@ -103,12 +104,15 @@ export function metadataView(resource: ApiResource, stored: Stored): string {
 const table = (metadata: JsonObject, columns: string, rows: readonly string[]): string =>
   `{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":${JSON.stringify(metadata)},"columnDefinitions":${columns},"rows":[${rows.join(',')}]}\n`;
 
+const COMMA = Buffer.from(',');
+const END = Buffer.from(']}\n');
+
 export function listJson(
   resource: ApiResource,
   view: View,
   page: { items: readonly Stored[]; metadata: JsonObject },
   include: IncludeObject,
-): string {
+): string | Buffer {
   const { items, metadata } = page;
   if (view === 'table')
     return table(
@@ -124,9 +128,12 @@ export function listJson(
   const { custom } = resource;
   const kind = custom?.listKind ?? `${resource.kind}List`;
   const shown = custom === undefined ? head : JSON.stringify({ continue: '', ...metadata });
-  return `{"kind":"${kind}","apiVersion":"${resource.apiVersion}","metadata":${shown},"items":[${items
-    .map((stored) => toItem(resource, stored))
-    .join(',')}]}\n`;
+  const pieces: Buffer[] = [
+    Buffer.from(`{"kind":"${kind}","apiVersion":"${resource.apiVersion}","metadata":${shown},"items":[`),
+  ];
+  for (const stored of items) pieces.push(toItem(resource, stored), COMMA);
+  if (items.length > 0) pieces.pop();
+  return Buffer.concat([...pieces, END]);
 }
 
 /** One object, or an event's object, in this view. `columns` false leaves a Table's column definitions out. */

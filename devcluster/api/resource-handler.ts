@@ -335,6 +335,6 @@ const transient = (resource: ApiResource, object: JsonObject): Stored => {
     version: Number(stringAt(metadata, 'resourceVersion') ?? 0),
     labels: undefined,
     fields: {},
-    item: JSON.stringify({ metadata, ...object, kind: undefined, apiVersion: undefined }),
+    item: Buffer.from(JSON.stringify({ metadata, ...object, kind: undefined, apiVersion: undefined })),
   };
 };

@@ -222,9 +222,9 @@ export function startCustomKinds({ registry, schema, log }: CustomKindsDeps): Cu
 }
 
 /** Whether something but the status and the version differs. */
-function changed(now: string, before: string): boolean {
-  const content = (item: string): JsonObject => {
-    const { metadata, spec } = JSON.parse(item) as { metadata: JsonObject; spec: JsonObject };
+function changed(now: Buffer, before: Buffer): boolean {
+  const content = (item: Buffer): JsonObject => {
+    const { metadata, spec } = JSON.parse(item.toString()) as { metadata: JsonObject; spec: JsonObject };
     return { spec, deleted: metadata.deletionTimestamp, finalizers: metadata.finalizers };
   };
   return !equal(content(now), content(before));
