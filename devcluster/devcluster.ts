@@ -11,7 +11,7 @@ import { startControllers } from './controllers/controllers.js';
 import { removeTree } from './kubelet/folders/tree.js';
 import { startKubelet } from './kubelet/kubelet.js';
 import { byNode } from './kubelet/by-node.js';
-import { startKubeletShared } from './kubelet/shared.js';
+import { createKubeletShared } from './kubelet/shared.js';
 import { applySeed } from './seed.js';
 import type { SeedObject } from './seed.js';
 
@@ -82,8 +82,8 @@ export async function startDevcluster(options: DevclusterOptions = {}): Promise<
       await kube.create(NAMESPACES, undefined, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
     const controllers = startControllers({ kube, log, volumesRoot });
     stops.unshift(() => controllers.stop());
-    const shared = startKubeletShared({ kube, log, program, folder, volumesRoot, clock: Date.now });
-    stops.unshift(() => shared.stop());
+    const { kinds } = controllers;
+    const shared = createKubeletShared({ kube, kinds, log, program, folder, volumesRoot, clock: Date.now });
     const kubelets = new Map(
       nodeNames(nodes).map((nodeName) => [
         nodeName,

@@ -8,9 +8,7 @@ import type { ChangeOptions, Kube, ListOptions, ListQuery, Patch, WatchEvent } f
 import { createLineSplitter } from './lines.js';
 import { PODS } from './objects.js';
 import type { KubeObject, Resource, Status, VersionInfo } from './objects.js';
-import { runCommand } from './streams/command.js';
 import { createOpener } from './streams/open.js';
-import { portForward } from './streams/port-forward.js';
 import { collectionPath, homePath, objectPath, withQuery } from './paths.js';
 
 export interface KubeOptions {
@@ -33,6 +31,9 @@ const PATCH_TYPES: Record<Patch['type'], string> = {
   strategic: 'application/strategic-merge-patch+json',
   apply: 'application/apply-patch+yaml',
 };
+
+/** Streams of pods are loaded when they are first needed, which in most programs is never. */
+const commands = () => import('./streams/command.js');
 
 /** A client of the API server. It connects at the first call. */
 export function createKube(connection: Connection, options: KubeOptions = {}): Kube {
@@ -132,13 +133,20 @@ export function createKube(connection: Connection, options: KubeOptions = {}): K
       yield* caller.stream({ method: 'GET', path }, { ...call, timeoutMs });
     },
 
-    exec: (at, request, streams, call) => runCommand(opener, { verb: 'exec', at, request }, streams, call),
+    exec: async (at, request, streams, call) => {
+      const { runCommand } = await commands();
+      return runCommand(opener, { verb: 'exec', at, request }, streams, call);
+    },
 
     attach: async (at, request, streams, call) => {
+      const { runCommand } = await commands();
       await runCommand(opener, { verb: 'attach', at, request }, streams, call);
     },
 
-    portForward: (at, port, call) => portForward(opener, { at, port }, call),
+    portForward: async (at, port, call) => {
+      const { portForward } = await import('./streams/port-forward.js');
+      return portForward(opener, { at, port }, call);
+    },
 
     close: () => {
       opener.close();

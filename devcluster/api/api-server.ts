@@ -102,7 +102,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     const cut = target.indexOf('?');
     const pathname = cut < 0 ? target : target.slice(0, cut);
     const query = new URLSearchParams(cut < 0 ? '' : target.slice(cut + 1));
-    if (discovery(pathname, request, response)) return;
+    if (await discovery(pathname, request, response)) return;
     const path = parseResourcePath(pathname);
     if (path === undefined) {
       const [, root, group] = pathname.split('/');

@@ -7,7 +7,7 @@ import { aggregated, groupJson, groupsOf, resourceList } from './discovery-lists
 import type { Group } from './discovery-lists.js';
 import { ApiError, methodNotAllowed } from './errors.js';
 import type { JsonObject } from './json.js';
-import { createOpenApi } from './openapi/serve.js';
+import type { ServeOpenApi } from './openapi/serve.js';
 import type { Resources } from './resources.js';
 import type { Schema } from './schema.js';
 
@@ -25,7 +25,7 @@ export const VERSION = {
 
 export interface Discovery {
   /** Answers the request when it is one of discovery; true when it did. */
-  (pathname: string, request: IncomingMessage, response: ServerResponse): boolean;
+  (pathname: string, request: IncomingMessage, response: ServerResponse): boolean | Promise<boolean>;
   /** Whether this group is one of the API's own, whose unknown resources are told of in a Status. */
   servesGroup(group: string): boolean;
 }
@@ -58,7 +58,7 @@ const notAcceptable = (): ApiError =>
   });
 
 export function createDiscovery(resources: Resources, schema: Schema): Discovery {
-  const openApi = createOpenApi(resources, schema);
+  let openApi: Promise<ServeOpenApi> | undefined;
   let kept: Group[] | undefined;
   let answers = new Map<string, string>();
   resources.subscribe(() => {
@@ -138,7 +138,11 @@ export function createDiscovery(resources: Resources, schema: Schema): Discovery
     else sendJson(response, 200, text, { ...head, 'content-type': AGGREGATED });
   };
 
-  const discovery = (pathname: string, request: IncomingMessage, response: ServerResponse): boolean => {
+  const discovery = (
+    pathname: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): boolean | Promise<boolean> => {
     const path = pathname.length > 1 ? pathname.replace(/\/$/, '') : pathname;
     // Most requests are for resources: those have more segments than discovery.
     const isOpenApi = path.startsWith('/openapi/');
@@ -146,7 +150,9 @@ export function createDiscovery(resources: Resources, schema: Schema): Discovery
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     if (isOpenApi) {
       if (!isRead) throw methodNotAllowed();
-      return openApi(path, request, response);
+      // Loaded when it is first asked for: the start need not wait for it.
+      openApi ??= import('./openapi/serve.js').then(({ createOpenApi }) => createOpenApi(resources, schema));
+      return openApi.then((serve) => serve(path, request, response));
     }
     if (HEALTH.test(path)) {
       if (!isRead) throw methodNotAllowed();

@@ -7,8 +7,6 @@ import { createLogHandler } from './logs.js';
 import { createEvictionHandler } from './eviction.js';
 import { createBindingHandler } from './pod-actions.js';
 import { createScaleHandler } from './scale.js';
-import { createExecHandler } from './streams/exec.js';
-import { createPortForwardHandler } from './streams/port-forward.js';
 import { createTokenHandler } from './token-request.js';
 import type { Tokens } from './tokens.js';
 
@@ -21,12 +19,22 @@ export interface SubresourceDeps {
   readonly onStream: (end: () => void) => () => void;
 }
 
+/** Streams are loaded when the first comes: the start need not wait for them. */
+const execHandler =
+  (deps: SubresourceDeps, verb: 'exec' | 'attach'): ResourceHandler =>
+  async (call) =>
+    (await import('./streams/exec.js')).createExecHandler(deps, verb)(call);
+const portForwardHandler =
+  (deps: SubresourceDeps): ResourceHandler =>
+  async (call) =>
+    (await import('./streams/port-forward.js')).createPortForwardHandler(deps)(call);
+
 /** The handlers by subresource name. */
 export const createSubresources = (deps: SubresourceDeps): Readonly<Record<string, ResourceHandler>> => ({
   log: createLogHandler(deps),
-  exec: createExecHandler(deps, 'exec'),
-  attach: createExecHandler(deps, 'attach'),
-  portforward: createPortForwardHandler(deps),
+  exec: execHandler(deps, 'exec'),
+  attach: execHandler(deps, 'attach'),
+  portforward: portForwardHandler(deps),
   token: createTokenHandler(deps),
   scale: createScaleHandler(deps),
   binding: createBindingHandler(deps),

@@ -20,6 +20,7 @@ import type { EventRecorder } from './events.js';
 import { startGarbageCollector } from './garbage/controller.js';
 import { ownerKeys } from './informer.js';
 import { startKinds } from './kinds.js';
+import type { Kinds } from './kinds.js';
 import { startNamespaceController } from './namespace/controller.js';
 import { startPodGarbageCollector } from './pod-garbage/controller.js';
 import { startScheduler } from './scheduler/controller.js';
@@ -28,6 +29,8 @@ import { startVolumeController } from './volume/controller.js';
 import { startWorkloads } from './workloads.js';
 
 export interface Controllers {
+  /** The informers of all kinds, which others may share. */
+  readonly kinds: Kinds;
   /** Resolves when all have seen the objects that there are, and the namespaces among them take pods. */
   readonly synced: Promise<void>;
   stop(): Promise<void>;
@@ -85,6 +88,7 @@ export const startControllers = ({ kube, log, volumesRoot }: ControllersOptions)
     volumes,
   ];
   return {
+    kinds,
     synced: Promise.all([kinds.synced, serviceAccounts.settled, volumes.settled]).then(() => undefined),
     stop: async () => {
       // Readers first, so that nothing new is begun.

@@ -17,8 +17,7 @@ import { registerNode } from './node.js';
 import { createPodAccess } from './pod-access.js';
 import { isStopped, newPodState, stepPod } from './pod.js';
 import type { World } from './pod.js';
-import { createPodProcesses, podFolder } from './process/pod-processes.js';
-import { wake } from './runtime.js';
+import { podFolder, wake } from './runtime.js';
 import type { Runtime } from './runtime.js';
 import type { KubeletShared } from './shared.js';
 import { podStatus } from './status.js';
@@ -112,15 +111,19 @@ export const startKubelet = (options: KubeletOptions): Kubelet => {
     if (!all.some(({ image = '' }) => isOurs(image))) return;
     const why = await shared.whyNot();
     const { program } = shared;
-    if (why !== undefined || program === undefined) runtime.pretends = why ?? '';
-    else
-      runtime.processes = createPodProcesses(pod, {
-        ...{ ...shared, program, ip: state.ip },
-        isReal: isReal(runtime),
-        onEvent: (event) => events.record(PODS, runtime.pod, event),
-        onChange: () => queue.add(key),
-        onOutput: () => wake(runtime),
-      });
+    if (why !== undefined || program === undefined) {
+      runtime.pretends = why ?? '';
+      return;
+    }
+    // Loaded with the first of them: the start need not wait for it.
+    const { createPodProcesses } = await import('./process/pod-processes.js');
+    runtime.processes = createPodProcesses(pod, {
+      ...{ ...shared, program, ip: state.ip },
+      isReal: isReal(runtime),
+      onEvent: (event) => events.record(PODS, runtime.pod, event),
+      onChange: () => queue.add(key),
+      onOutput: () => wake(runtime),
+    });
   };
 
   const writeStatus = async (runtime: Runtime, seen: Pod, signal: AbortSignal): Promise<void> => {

@@ -12,10 +12,8 @@ import type { Run } from './container-state.js';
 import { environmentOf, hostnameOf } from './environment.js';
 import type { EnvironmentSources } from './environment.js';
 import { writerOf } from './exec/builtin.js';
-import { runBuiltin } from './exec/exec.js';
 import { containerOf, openLog } from './logs.js';
-import { podFolder } from './process/pod-processes.js';
-import { watchRun, woken } from './runtime.js';
+import { podFolder, watchRun, woken } from './runtime.js';
 import type { Runtime } from './runtime.js';
 import type { View } from './folders/view.js';
 
@@ -86,6 +84,7 @@ export const createPodAccess = ({ runtimeOf, folder, clock, sources }: PodAccess
       const hostname = hostnameOf({ pod: runtime.pod, ip: runtime.state.ip });
       const where = { view, environment, hostname, signal: AbortSignal.any([signal, gone.signal]) };
       try {
+        const { runBuiltin } = await import('./exec/exec.js');
         return await runBuiltin(command, where, streams);
       } catch (error) {
         if (gone.signal.aborted) return KILLED;

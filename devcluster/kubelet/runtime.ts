@@ -1,5 +1,7 @@
 /** What a kubelet knows of one pod of its own. */
+import { join } from 'node:path';
 import type { Container, Pod } from '../../kube/index.js';
+import { uidOf } from '../controllers/meta.js';
 import { runsOf } from './container-state.js';
 import type { Run } from './container-state.js';
 import { isOurs } from './images.js';
@@ -24,6 +26,10 @@ export interface Runtime {
   /** Called when a run may have ended, or written something. */
   readonly wakers: Set<() => void>;
 }
+
+/** Where all of a pod's folders are. @param folder that of all pods. */
+export const podFolder = (folder: string, pod: Pod): string =>
+  join(folder, uidOf(pod).replace(/[^\w-]/g, '_'));
 
 export const wake = ({ wakers }: Runtime): void => {
   for (const waker of [...wakers]) waker();

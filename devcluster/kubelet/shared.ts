@@ -1,9 +1,9 @@
 /** What all kubelets of a cluster share: copies of what pods refer to, addresses, and the folders of processes. */
 import { createServer } from 'node:net';
 import { CONFIG_MAPS, SECRETS, SERVICES } from '../../kube/index.js';
-import type { ConfigMap, Kube, KubeLog, Secret, Service } from '../../kube/index.js';
-import { startInformer } from '../controllers/informer.js';
+import type { ConfigMap, Kube, KubeLog, Secret } from '../../kube/index.js';
 import type { Informer } from '../controllers/informer.js';
+import type { Kinds } from '../controllers/kinds.js';
 import type { PodProgram } from '../devcluster.js';
 import { createAddresses } from './addresses.js';
 import type { Addresses } from './addresses.js';
@@ -13,6 +13,7 @@ import type { Configs } from './references.js';
 
 export interface KubeletSharedOptions {
   kube: Kube;
+  kinds: Kinds;
   log?: KubeLog | undefined;
   /** Without it pods of our own image pretend. */
   program?: PodProgram | undefined;
@@ -34,7 +35,6 @@ export interface KubeletShared extends Omit<ProcessDeps, 'program'> {
   /** Why programs cannot be run; undefined when they can. */
   whyNot(): Promise<string | undefined>;
   readonly synced: Promise<void>;
-  stop(): Promise<void>;
 }
 
 /** Whether this machine has an address: loopback has only 127.0.0.1 on some. */
@@ -45,12 +45,11 @@ export const canListen = (host: string): Promise<boolean> =>
     server.listen(0, host, () => server.close(() => resolve(true)));
   });
 
-export const startKubeletShared = (options: KubeletSharedOptions): KubeletShared => {
-  const { kube, log, program, folder, volumesRoot, clock } = options;
-  const configMaps = startInformer({ kube, resource: CONFIG_MAPS, log });
-  const secrets = startInformer({ kube, resource: SECRETS, log });
-  const services = startInformer<Service>({ kube, resource: SERVICES, log });
-  const informers = [configMaps, secrets, services];
+export const createKubeletShared = (options: KubeletSharedOptions): KubeletShared => {
+  const { kube, kinds, log, program, folder, volumesRoot, clock } = options;
+  const configMaps = kinds.of(CONFIG_MAPS);
+  const secrets = kinds.of(SECRETS);
+  const services = kinds.of(SERVICES);
   const addresses = createAddresses();
   let asked: Promise<string | undefined> | undefined;
   const ask = async (): Promise<string | undefined> => {
@@ -70,9 +69,6 @@ export const startKubeletShared = (options: KubeletSharedOptions): KubeletShared
     services: () => services.store.values(),
     claim: createClaims(kube, volumesRoot),
     whyNot: () => (asked ??= ask()),
-    synced: Promise.all(informers.map(({ synced }) => synced)).then(() => undefined),
-    stop: async () => {
-      await Promise.all(informers.map((informer) => informer.stop()));
-    },
+    synced: Promise.all([configMaps, secrets, services].map(({ synced }) => synced)).then(() => undefined),
   };
 };

@@ -83,9 +83,11 @@ export const startServiceAccountController = (
     const { name, namespace = '' } = object.metadata ?? {};
     if (type === 'deleted' && name === ACCOUNT) queue.add(namespace);
   });
-  configMaps.subscribe(({ object }) => {
+  configMaps.subscribe(({ type, object }) => {
     const { name, namespace = '' } = object.metadata ?? {};
-    if (name === ROOT_CA) queue.add(namespace);
+    // One that is as it should be needs no look, by which an account whose watch lags would be made twice.
+    if (name === ROOT_CA && (type === 'deleted' || !sameJson(object.data, ROOT_CA_DATA)))
+      queue.add(namespace);
   });
   // A cluster without namespaces has nothing to wait for.
   void synced.then(() => namespaces.store.size === 0 && settle());

@@ -1,8 +1,6 @@
 /** The processes that play a pod's containers: started and stopped as the pod's state says. */
-import { join } from 'node:path';
 import type { Container, Kube, Pod, Service } from '../../../kube/index.js';
 import type { EventInit } from '../../controllers/events.js';
-import { uidOf } from '../../controllers/meta.js';
 import type { PodProgram } from '../../devcluster.js';
 import { isAlive } from '../container-state.js';
 import type { ContainerState, Stop } from '../container-state.js';
@@ -12,6 +10,7 @@ import { isSidecar } from '../pod.js';
 import type { Observe, PodState } from '../pod.js';
 import { volumeProblems } from '../references.js';
 import type { Configs } from '../references.js';
+import { podFolder } from '../runtime.js';
 import { startProcessRun } from './process-run.js';
 import type { ProcessRun } from './process-run.js';
 import { createTokens } from './tokens.js';
@@ -52,10 +51,6 @@ export interface PodProcesses {
 }
 
 const LEAST_GRACE_MS = 2_000;
-
-/** Where all of a pod's folders are. */
-export const podFolder = (folder: string, pod: Pod): string =>
-  join(folder, uidOf(pod).replace(/[^\w-]/g, '_'));
 
 const graceOf = ({ metadata, spec }: Pod): number =>
   (metadata?.deletionGracePeriodSeconds ?? spec?.terminationGracePeriodSeconds ?? 30) * 1000;

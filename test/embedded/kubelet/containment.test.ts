@@ -65,10 +65,11 @@ t.test('by command and arguments', async (t) => {
       { exitCode: 128, reason: 'StartError', message, startedAt: '1970-01-01T00:00:00Z' },
       name,
     );
-    const events = await cluster.events(name);
-    t.ok(
-      events.some((event) => event.startsWith('Failed: Error: failed to create containerd task')),
-      'and it is told',
+    // Events are told after the fact.
+    await cluster.eventually(
+      () => cluster.events(name),
+      (events) => events.some((event) => event.startsWith('Failed: Error: failed to create containerd task')),
+      `${name}: it is told`,
     );
     await remove(name);
   }
