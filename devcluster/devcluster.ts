@@ -12,6 +12,7 @@ import { removeTree } from './kubelet/folders/tree.js';
 import { startKubelet } from './kubelet/kubelet.js';
 import { byNode } from './kubelet/by-node.js';
 import { createKubeletShared } from './kubelet/shared.js';
+import { startQuietCollection } from './quiet-collection.js';
 import { applySeed } from './seed.js';
 import type { SeedObject } from './seed.js';
 
@@ -95,6 +96,8 @@ export async function startDevcluster(options: DevclusterOptions = {}): Promise<
     });
     api.setPodRuntime(byNode(kubelets, (namespace, name) => nodeOf(api.registry, namespace, name)));
     await Promise.all([controllers.synced, ...[...kubelets.values()].map(({ synced }) => synced)]);
+    const endCollection = startQuietCollection();
+    stops.unshift(async () => endCollection());
   } catch (error) {
     await close();
     throw error;
