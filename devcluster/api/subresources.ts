@@ -3,11 +3,6 @@ import type { Registry } from './registry.js';
 import type { PodRuntime } from './pod-runtime.js';
 import type { ResourceHandler } from './resource-call.js';
 import type { Schema } from './schema.js';
-import { createLogHandler } from './logs.js';
-import { createEvictionHandler } from './eviction.js';
-import { createBindingHandler } from './pod-actions.js';
-import { createScaleHandler } from './scale.js';
-import { createTokenHandler } from './token-request.js';
 import type { Tokens } from './tokens.js';
 
 export interface SubresourceDeps {
@@ -19,24 +14,20 @@ export interface SubresourceDeps {
   readonly onStream: (end: () => void) => () => void;
 }
 
-/** Streams are loaded when the first comes: the start need not wait for them. */
-const execHandler =
-  (deps: SubresourceDeps, verb: 'exec' | 'attach'): ResourceHandler =>
-  async (call) =>
-    (await import('./streams/exec.js')).createExecHandler(deps, verb)(call);
-const portForwardHandler =
-  (deps: SubresourceDeps): ResourceHandler =>
-  async (call) =>
-    (await import('./streams/port-forward.js')).createPortForwardHandler(deps)(call);
+/** A handler that is loaded with its first request: the start need not wait for it. */
+const loaded = (load: () => Promise<ResourceHandler>): ResourceHandler => {
+  let handler: Promise<ResourceHandler> | undefined;
+  return async (call) => (await (handler ??= load()))(call);
+};
 
 /** The handlers by subresource name. */
 export const createSubresources = (deps: SubresourceDeps): Readonly<Record<string, ResourceHandler>> => ({
-  log: createLogHandler(deps),
-  exec: execHandler(deps, 'exec'),
-  attach: execHandler(deps, 'attach'),
-  portforward: portForwardHandler(deps),
-  token: createTokenHandler(deps),
-  scale: createScaleHandler(deps),
-  binding: createBindingHandler(deps),
-  eviction: createEvictionHandler(deps),
+  log: loaded(async () => (await import('./logs.js')).createLogHandler(deps)),
+  exec: loaded(async () => (await import('./streams/exec.js')).createExecHandler(deps, 'exec')),
+  attach: loaded(async () => (await import('./streams/exec.js')).createExecHandler(deps, 'attach')),
+  portforward: loaded(async () => (await import('./streams/port-forward.js')).createPortForwardHandler(deps)),
+  token: loaded(async () => (await import('./token-request.js')).createTokenHandler(deps)),
+  scale: loaded(async () => (await import('./scale.js')).createScaleHandler(deps)),
+  binding: loaded(async () => (await import('./pod-actions.js')).createBindingHandler(deps)),
+  eviction: loaded(async () => (await import('./eviction.js')).createEvictionHandler(deps)),
 });

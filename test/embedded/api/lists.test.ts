@@ -330,3 +330,20 @@ t.test('a watch that begins far back gets all that it missed, however much it is
     expected,
   );
 });
+
+t.test('text of every script comes back as it was sent', async (t) => {
+  const data = { greeting: 'grüße, 世界 🚀', lone: '\ud83d' };
+  const one = q({ fieldSelector: 'metadata.name=scripts' });
+  await api.ok('POST', CONFIG_MAPS, configMap('scripts', data));
+  t.same((await api.ok('GET', `${CONFIG_MAPS}/scripts`)).data, data);
+  const list = await api.ok('GET', CONFIG_MAPS + one);
+  t.same(
+    (list.items as Body[]).map((item) => item.data),
+    [data],
+  );
+  const watch = await api.watch(`${CONFIG_MAPS}${one}&watch=true`);
+  t.same((await watch.next())?.object.data, data);
+  await api.ok('DELETE', `${CONFIG_MAPS}/scripts`);
+  t.match(await watch.next(), { type: 'DELETED', object: { data } });
+  watch.close();
+});
