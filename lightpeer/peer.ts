@@ -1,12 +1,12 @@
 /** A whole peer: chain, network and gRPC service, for the sidecar and for programs that embed one. */
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
-import { Server, ServerCredentials, credentials } from '@grpc/grpc-js';
 import { Health } from '../proto/gen/grpc/health/v1/health_pb.js';
 import { Lightpeer } from '../proto/gen/lightpeer_pb.js';
 import { Peer as PeerRpc } from '../proto/gen/xi/lightpeer/v1/peer_pb.js';
-import { createClients, MESSAGE_BYTES } from './grpc/client.js';
-import { addService, writesAhead } from './grpc/server.js';
+import { createClients } from './grpc/client.js';
+import { listen, methodsOf } from './grpc/server.js';
+import type { Listening } from './grpc/server.js';
 import { createTransport } from './grpc/transport.js';
 import { PeerError } from './port.js';
 import type { PeerPort } from './port.js';
@@ -79,20 +79,13 @@ const SILENT: Log = { info: () => undefined, warn: () => undefined };
 /** Rejects when the address is taken, or the folder cannot be written. */
 export async function startPeer(options: StartOptions): Promise<Peer> {
   const { repo, host, name = '', version = '', log = SILENT, tls, dialled = (address) => address } = options;
-  const server = new Server({
-    interceptors: [writesAhead],
-    'grpc.max_receive_message_length': MESSAGE_BYTES,
-    'grpc.max_send_message_length': MESSAGE_BYTES,
-    'grpc.keepalive_time_ms': 10_000,
-    'grpc.keepalive_timeout_ms': 5000,
-  });
   const bracketed = host.includes(':') ? `[${host.replace(/^\[|\]$/g, '')}]` : host;
   // First of all: whoever has the address may have the folder too.
   const port = await freePort(host, options.port);
   const address = `${bracketed}:${port}`;
   const disk = typeof repo === 'string' ? await openDisk(repo, { durable: options.sync ?? true }) : repo;
   const clients = createClients(
-    tls === undefined ? undefined : credentials.createSsl(tls.ca ?? tls.cert, tls.key, tls.cert),
+    tls === undefined ? undefined : { ...tls, ca: tls.ca ?? tls.cert },
     options.route,
   );
   const start = performance.now();
@@ -123,19 +116,25 @@ export async function startPeer(options: StartOptions): Promise<Peer> {
     clients.close();
     throw error;
   });
-  addService(server, Lightpeer, lightpeerService(replica, dialled));
-  addService(server, Health, healthService());
-  addService(server, PeerRpc, peerService(replica, version));
-  // Last of all: an answer of UNIMPLEMENTED would make this a Go peer to the others.
-  await bind(server, address, tls).catch(async (error: unknown) => {
-    await replica.stop({ leave: false });
-    clients.close();
-    throw error;
-  });
-
+  const methods = new Map([
+    ...methodsOf(Lightpeer, lightpeerService(replica, dialled)),
+    ...methodsOf(Health, healthService()),
+    ...methodsOf(PeerRpc, peerService(replica, version)),
+  ]);
+  const bare = host.replace(/^\[|\]$/g, '');
+  const listening: Listening[] = [];
+  await listen(methods, { host: bare, port }, tls).then(
+    (one) => listening.push(one),
+    async (error: Error) => {
+      await replica.stop({ leave: false });
+      clients.close();
+      throw taken(address, error);
+    },
+  );
   if (options.local === true && !LOCAL.test(host))
-    await bind(server, `127.0.0.1:${port}`, tls).catch((error: unknown) =>
-      log.warn({ error: String(error) }, 'port-forward will not reach this peer'),
+    await listen(methods, { host: '127.0.0.1', port }, tls).then(
+      (one) => listening.push(one),
+      (error: unknown) => log.warn({ error: String(error) }, 'port-forward will not reach this peer'),
     );
 
   const ready = (): boolean => ['leading', 'following'].includes(replica.status().mode);
@@ -168,7 +167,7 @@ export async function startPeer(options: StartOptions): Promise<Peer> {
     close: async (closing) => {
       await replica.stop(closing);
       clients.close();
-      server.forceShutdown();
+      for (const one of listening) one.close();
     },
   };
 }
@@ -187,23 +186,6 @@ function freePort(host: string, port: number): Promise<number> {
     server.listen(port, host.replace(/^\[|\]$/g, ''), () => {
       const { port: free } = server.address() as { port: number };
       server.close(() => resolve(free));
-    });
-  });
-}
-
-function bind(server: Server, address: string, tls: StartOptions['tls']): Promise<void> {
-  const how =
-    tls === undefined
-      ? ServerCredentials.createInsecure()
-      : ServerCredentials.createSsl(
-          tls.ca ?? tls.cert,
-          [{ cert_chain: tls.cert, private_key: tls.key }],
-          tls.ca !== undefined,
-        );
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, how, (error) => {
-      if (error === null) resolve();
-      else reject(taken(address, error));
     });
   });
 }

@@ -1,142 +1,231 @@
 /** Connections to other peers: one an address, made when first needed, and made anew when it failed. */
-import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
-import { Client, credentials, Metadata } from '@grpc/grpc-js';
-import type { ChannelCredentials, ClientDuplexStream } from '@grpc/grpc-js';
-import { decode, encode, pathOf } from './definition.js';
-import { fromStatus } from './errors.js';
+import { connect, constants } from 'node:http2';
+import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
+import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import { PeerError } from '../port.js';
+import { fromHeaders } from './errors.js';
+import { createUnframer, decode, encode, pathOf } from './frames.js';
+import type { Frame, Method } from './frames.js';
+import { keepUp, SESSION_OPTIONS } from './session.js';
 
-type Method<I extends DescMessage, O extends DescMessage> = DescMethod & {
-  readonly input: I;
-  readonly output: O;
-};
+export interface DuplexEvents {
+  message(bytes: Buffer): void;
+  /** There is room again, after `write` answered false. */
+  drained(): void;
+  /** Once; undefined when the other side ended it well. */
+  over(error: PeerError | undefined): void;
+}
+
+export interface Duplex {
+  /** False when the other side is slow. */
+  write(message: Frame): boolean;
+  cancel(): void;
+}
 
 export interface Clients {
   unary<I extends DescMessage, O extends DescMessage>(
     to: { readonly address: string; readonly method: Method<I, O>; readonly timeoutMs: number },
-    request: MessageInitShape<I>,
+    request: MessageInitShape<I> | Frame,
   ): Promise<MessageShape<O>>;
   stream<I extends DescMessage, O extends DescMessage>(
     to: { readonly address: string; readonly method: Method<I, O>; readonly signal: AbortSignal },
     request: MessageInitShape<I>,
   ): AsyncIterable<MessageShape<O>>;
-  duplex<I extends DescMessage, O extends DescMessage>(
-    address: string,
-    method: Method<I, O>,
-  ): ClientDuplexStream<MessageInitShape<I> | Buffer, MessageShape<O>>;
+  duplex(address: string, method: Method<DescMessage, DescMessage>, events: DuplexEvents): Duplex;
   /** The next call makes a new connection; what runs on the old one goes on. */
   drop(address: string): void;
   close(): void;
 }
 
-/** Largest message between our peers. */
-export const MESSAGE_BYTES = 16 << 20;
+export interface ClientTls {
+  readonly ca: Buffer;
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
 
-const OPTIONS = {
-  'grpc.max_receive_message_length': MESSAGE_BYTES,
-  'grpc.max_send_message_length': MESSAGE_BYTES,
-  // A connection of its own, so that dropping it means something.
-  'grpc.use_local_subchannel_pool': 1,
-  'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.min_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 1000,
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5000,
-  'grpc.enable_http_proxy': 0,
-  // Retrying is the callers' affair.
-  'grpc.enable_retries': 0,
-  'grpc.service_config_disable_resolution': 1,
-};
+interface Connection {
+  readonly session: ClientHttp2Session;
+  used: number;
+  /** Why it broke. */
+  error: Error | undefined;
+}
+
+/** A call's stream, and how it ends. */
+interface Call {
+  readonly stream: ClientHttp2Stream;
+  /** To be asked when the stream is closed: undefined when all went well. */
+  outcome(): PeerError | undefined;
+  /** The connection may be cut somewhere: the next call makes a new one. */
+  distrust(): void;
+}
+
 /** Connections that nobody used for so long are closed. */
 const IDLE_MS = 60_000;
 
 /** `route` says where to connect to reach an address. */
 export function createClients(
-  tls: ChannelCredentials = credentials.createInsecure(),
+  tls?: ClientTls,
   route: (address: string) => string = (address) => address,
 ): Clients {
-  const clients = new Map<string, { client: Client; used: number }>();
+  const connections = new Map<string, Connection>();
   const clean = setInterval(() => {
-    for (const [address, { used }] of clients) if (Date.now() - used > IDLE_MS) drop(address);
+    for (const [address, { used }] of connections) if (Date.now() - used > IDLE_MS) drop(address);
   }, IDLE_MS).unref();
 
-  function clientOf(address: string): Client {
-    let known = clients.get(address);
-    if (known === undefined) {
-      known = { client: new Client(route(address), tls, OPTIONS), used: 0 };
-      clients.set(address, known);
+  function connectionTo(address: string): Connection {
+    let known = connections.get(address);
+    if (known === undefined || known.session.closed || known.session.destroyed) {
+      const session =
+        tls === undefined
+          ? connect(`http://${route(address)}`, SESSION_OPTIONS)
+          : connect(`https://${route(address)}`, { ...SESSION_OPTIONS, ...tls });
+      const made: Connection = (known = { session, used: 0, error: undefined });
+      // Each call waits for the connection by a listener.
+      session.setMaxListeners(0);
+      session.once('connect', () => keepUp(session));
+      session.on('error', (error: Error) => {
+        made.error = error;
+      });
+      connections.set(address, made);
     }
     known.used = Date.now();
-    return known.client;
+    return known;
   }
 
   function drop(address: string): void {
-    const known = clients.get(address);
-    clients.delete(address);
-    known?.client.close();
+    const known = connections.get(address);
+    connections.delete(address);
+    known?.session.close();
   }
 
-  /** A connection that failed, or may be cut somewhere, is not used again. */
-  function failed(error: unknown, address: string, client: Client) {
-    const known = fromStatus(error, address);
-    if ((known.code === 'unreachable' || known.code === 'timeout') && clients.get(address)?.client === client)
-      drop(address);
-    return known;
+  function begin(address: string, path: string, timeoutMs?: number): Call {
+    const connection = connectionTo(address);
+    const { session } = connection;
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      // At most eight digits.
+      ...(timeoutMs !== undefined && { 'grpc-timeout': `${Math.min(Math.ceil(timeoutMs), 99_999_999)}m` }),
+    });
+    let said: PeerError | undefined;
+    let answered = false;
+    const hear = (headers: Parameters<typeof fromHeaders>[0]): void => {
+      said ??= fromHeaders(headers, address);
+      if (headers['grpc-status'] !== undefined) answered = true;
+    };
+    stream.on('response', hear);
+    stream.on('trailers', hear);
+    // What went wrong is asked for when the stream is closed.
+    stream.on('error', () => undefined);
+    const distrust = (): void => {
+      if (connections.get(address) === connection) drop(address);
+    };
+    return {
+      stream,
+      distrust,
+      outcome: () => {
+        if (said !== undefined || answered) return said;
+        const gone = session.destroyed || stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
+        if (gone) distrust();
+        const why = connection.error?.message ?? `the call was cut off with code ${stream.rstCode}`;
+        return new PeerError(gone ? 'unreachable' : 'refused', `${address}: ${why}`, {
+          cause: connection.error,
+        });
+      },
+    };
   }
 
   return {
     unary: <I extends DescMessage, O extends DescMessage>(
       { address, method, timeoutMs }: { address: string; method: Method<I, O>; timeoutMs: number },
-      request: MessageInitShape<I>,
+      request: MessageInitShape<I> | Frame,
     ) =>
       new Promise<MessageShape<O>>((resolve, reject) => {
-        const client = clientOf(address);
-        client.makeUnaryRequest(
-          pathOf(method),
-          encode<I>(method.input),
-          decode<O>(method.output),
-          request,
-          new Metadata(),
-          { deadline: Date.now() + timeoutMs },
-          (error, answer) => {
-            if (error !== null) reject(failed(error, address, client));
-            else resolve(answer!);
-          },
-        );
+        const { stream, outcome, distrust } = begin(address, pathOf(method), timeoutMs);
+        let answer: Buffer | undefined;
+        let broken: PeerError | undefined;
+        const cancel = (error: PeerError): void => {
+          broken ??= error;
+          stream.close(constants.NGHTTP2_CANCEL);
+        };
+        const late = setTimeout(() => {
+          cancel(new PeerError('timeout', `${address}: no answer within ${timeoutMs} ms`));
+          distrust();
+        }, timeoutMs);
+        const unframe = createUnframer((message) => (answer = message));
+        stream.on('data', (chunk: Buffer) => {
+          try {
+            unframe(chunk);
+          } catch (error) {
+            cancel(error as PeerError);
+          }
+        });
+        stream.on('close', () => {
+          clearTimeout(late);
+          const error = broken ?? outcome();
+          if (error !== undefined) return reject(error);
+          if (answer === undefined) return reject(new PeerError('refused', `${address}: no answer`));
+          try {
+            resolve(decode(method.output, answer));
+          } catch (cause) {
+            reject(new PeerError('refused', `${address}: an answer that cannot be read`, { cause }));
+          }
+        });
+        stream.end(encode(method.input, request));
       }),
     stream: async function* <I extends DescMessage, O extends DescMessage>(
       { address, method, signal }: { address: string; method: Method<I, O>; signal: AbortSignal },
       request: MessageInitShape<I>,
     ) {
-      const client = clientOf(address);
-      const call = client.makeServerStreamRequest(
-        pathOf(method),
-        encode<I>(method.input),
-        decode<O>(method.output),
-        request,
-        new Metadata(),
-      );
-      const cancel = (): void => call.cancel();
+      const { stream, outcome } = begin(address, pathOf(method));
+      const cancel = (): void => stream.close(constants.NGHTTP2_CANCEL);
       signal.addEventListener('abort', cancel);
+      stream.end(encode(method.input, request));
+      let messages: Buffer[] = [];
+      const unframe = createUnframer((message) => messages.push(message));
       try {
-        for await (const message of call) yield message as MessageShape<O>;
+        for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+          unframe(chunk as Buffer);
+          const some = messages;
+          messages = [];
+          for (const message of some) yield decode(method.output, message);
+        }
       } catch (error) {
-        throw failed(error, address, client);
+        if (error instanceof PeerError) throw error;
       } finally {
         signal.removeEventListener('abort', cancel);
-        call.cancel();
+        cancel();
       }
+      if (signal.aborted) throw new PeerError('closed', `${address}: the call was given up`);
+      const error = outcome();
+      if (error !== undefined) throw error;
     },
-    duplex: <I extends DescMessage, O extends DescMessage>(address: string, method: Method<I, O>) =>
-      clientOf(address).makeBidiStreamRequest(
-        pathOf(method),
-        encode<I>(method.input),
-        decode<O>(method.output),
-        new Metadata(),
-      ),
+    duplex: (address, method, events) => {
+      const { stream, outcome } = begin(address, pathOf(method));
+      const unframe = createUnframer(events.message);
+      let broken: PeerError | undefined;
+      stream.on('data', (chunk: Buffer) => {
+        try {
+          unframe(chunk);
+        } catch (error) {
+          broken ??= error instanceof PeerError ? error : new PeerError('refused', String(error));
+          stream.close(constants.NGHTTP2_CANCEL);
+        }
+      });
+      stream.on('drain', events.drained);
+      stream.on('close', () => events.over(broken ?? outcome()));
+      return {
+        write: (message) => stream.writable && stream.write(message),
+        cancel: () => stream.close(constants.NGHTTP2_CANCEL),
+      };
+    },
     drop,
     close: () => {
       clearInterval(clean);
-      for (const address of [...clients.keys()]) drop(address);
+      for (const { session } of connections.values()) session.destroy();
+      connections.clear();
     },
   };
 }

@@ -7,15 +7,13 @@ import type {
   FetchResponse,
   FetchResponseSchema,
   PrepareResponse,
-  ReplicateRequest,
-  ReplicateRequestSchema,
   StatusResponse,
   StatusResponseSchema,
 } from '../../proto/gen/xi/lightpeer/v1/peer_pb.js';
 import { NO_BALLOT, ORIGIN } from '../chain/block.js';
 import type { Ballot, Block, Point } from '../chain/block.js';
 import { PeerError } from '../port.js';
-import type { Append, Fetched, Mode, Prepared, Status } from '../replica/ports.js';
+import type { Fetched, Mode, Prepared, Status } from '../replica/ports.js';
 
 export function blockToWire(block: Block): MessageInitShape<typeof LightblockSchema> {
   const { at, view } = block;
@@ -114,22 +112,6 @@ export const preparedFromWire = (wire: PrepareResponse): Prepared => ({
   view: ballot(wire.view),
   head: point(wire.head),
   committed: wire.committed,
-});
-
-export const appendToWire = ({
-  blocks,
-  ...append
-}: Append): MessageInitShape<typeof ReplicateRequestSchema> => ({
-  ...append,
-  blocks: blocks.map(blockToWire),
-});
-
-export const appendFromWire = (wire: ReplicateRequest): Append => ({
-  ballot: ballot(wire.ballot),
-  previous: point(wire.previous),
-  blocks: wire.blocks.map(blockFromWire),
-  committed: wire.committed,
-  compactTo: wire.compactTo,
 });
 
 /** A snapshot's kept blocks go in messages of their own after its first, with their heights. */

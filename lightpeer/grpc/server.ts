@@ -1,18 +1,24 @@
-/** Handlers as plain functions and generators, put behind @grpc/grpc-js. */
-import { setImmediate } from 'node:timers/promises';
-import type { DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
-import { ServerInterceptingCall } from '@grpc/grpc-js';
+/** Services as plain functions and generators, served as gRPC over HTTP/2. */
+import { constants, createSecureServer, createServer } from 'node:http2';
 import type {
-  handleServerStreamingCall,
-  handleUnaryCall,
-  Server,
-  ServerInterceptor,
-  ServerWritableStream,
-  UntypedHandleCall,
-} from '@grpc/grpc-js';
+  Http2Server,
+  IncomingHttpHeaders,
+  OutgoingHttpHeaders,
+  ServerHttp2Session,
+  ServerHttp2Stream,
+} from 'node:http2';
+import type {
+  DescMessage,
+  DescMethod,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from '@bufbuild/protobuf';
 import { PeerError } from '../port.js';
-import { definitionOf, encode } from './definition.js';
-import { toStatus } from './errors.js';
+import { DONE, toTrailers } from './errors.js';
+import { createUnframer, decode, encode, pathOf } from './frames.js';
+import type { Frame } from './frames.js';
+import { keepUp, SESSION_OPTIONS } from './session.js';
 
 export interface CallContext {
   /** Aborted when the caller is gone. */
@@ -21,143 +27,248 @@ export interface CallContext {
   readonly timeoutMs: number | undefined;
 }
 
+/** A two-way stream as its handler sees it. */
+export interface TwoWay {
+  write(message: Frame): void;
+  /** Ends the call with an error. */
+  fail(error: unknown): void;
+}
+
+export interface TwoWayEvents {
+  message(bytes: Buffer): void;
+  /** Once: the caller ended it or is gone. */
+  closed(): void;
+}
+
 type Input<M extends DescMethod> = MessageShape<M['input']>;
 type Output<M extends DescMethod> = MessageInitShape<M['output']>;
 
 type HandlerOf<M extends DescMethod> = M['methodKind'] extends 'unary'
   ? (request: Input<M>, context: CallContext) => Promise<Output<M>>
   : M['methodKind'] extends 'server_streaming'
-    ? (request: Input<M>, context: CallContext) => AsyncIterable<Output<M> | readonly (Output<M> | Buffer)[]>
-    : UntypedHandleCall;
+    ? (request: Input<M>, context: CallContext) => AsyncIterable<Output<M> | readonly (Output<M> | Frame)[]>
+    : (call: TwoWay) => TwoWayEvents;
 
-/**
- * A handler for each method. One that streams may give several messages at once, also as bytes. Those of two-way streams are given as
- * grpc-js wants them.
- */
+/** A handler for each method. One that streams may give several messages at once, also as frames. */
 export type ServiceHandlers<S extends DescService> = {
   readonly [K in keyof S['method']]: HandlerOf<S['method'][K]>;
 };
 
-function contextOf(call: {
-  getDeadline(): Date | number;
-  on(event: 'cancelled', run: () => void): unknown;
-}): CallContext {
+/** Answers a call. */
+type Serve = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+
+export type Methods = ReadonlyMap<string, Serve>;
+
+export interface ServerTls {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  /** With it, callers must be certified by it. */
+  readonly ca?: Buffer | undefined;
+}
+
+export interface Listening {
+  /** Ends all calls and connections now. */
+  close(): void;
+}
+
+const HEADERS: OutgoingHttpHeaders = { ':status': 200, 'content-type': 'application/grpc' };
+
+/** Of gRPC's grpc-timeout, in milliseconds. */
+const UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
+
+function contextOf(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): CallContext {
+  const [, digits, unit = ''] = /^(\d{1,8})([HMSmun])$/.exec(String(headers['grpc-timeout'])) ?? [];
   let controller: AbortController | undefined;
   return {
     // Made only where it is wanted: most calls are short.
     get signal() {
       if (controller === undefined) {
         const made = (controller = new AbortController());
-        call.on('cancelled', () => made.abort());
+        if (stream.destroyed) made.abort();
+        else stream.once('close', () => made.abort());
       }
       return controller.signal;
     },
-    get timeoutMs() {
-      const deadline = call.getDeadline();
-      const left = (typeof deadline === 'number' ? deadline : deadline.getTime()) - Date.now();
-      return Number.isFinite(left) ? Math.max(1, left) : undefined;
-    },
+    timeoutMs: digits === undefined ? undefined : Math.max(1, Number(digits) * UNITS[unit]!),
   };
+}
+
+function fail(stream: ServerHttp2Stream, error: unknown): void {
+  if (stream.destroyed || stream.closed) return;
+  if (!stream.headersSent) stream.respond({ ...HEADERS, ...toTrailers(error) }, { endStream: true });
+  else finish(stream, toTrailers(error));
+}
+
+function open(stream: ServerHttp2Stream): void {
+  stream.respond(HEADERS, { waitForTrailers: true });
+}
+
+function finish(stream: ServerHttp2Stream, trailers: OutgoingHttpHeaders, last?: Buffer): void {
+  stream.once('wantTrailers', () => stream.sendTrailers(trailers));
+  stream.end(last);
+}
+
+/** Hands on the caller's messages, and ends a call whose messages cannot be read. */
+function read(stream: ServerHttp2Stream, take: (message: Buffer) => void): void {
+  const unframe = createUnframer(take);
+  stream.on('data', (chunk: Buffer) => {
+    try {
+      unframe(chunk);
+    } catch (error) {
+      fail(stream, error instanceof PeerError ? error : new PeerError('invalid', String(error)));
+    }
+  });
+}
+
+/** The only message of a call that has one. */
+function readOne(stream: ServerHttp2Stream, take: (message: Buffer) => void): void {
+  let taken = false;
+  read(stream, (message) => {
+    if (taken) throw new PeerError('invalid', 'the call has more than one message');
+    taken = true;
+    take(message);
+  });
+  stream.on('end', () => {
+    if (!taken) fail(stream, new PeerError('invalid', 'the call has no message'));
+  });
 }
 
 const unary =
-  (run: (request: unknown, context: CallContext) => Promise<unknown>): handleUnaryCall<unknown, unknown> =>
-  (call, callback) => {
-    run(call.request, contextOf(call)).then(
-      (answer) => callback(null, answer),
-      (error: unknown) => callback(toStatus(error)),
-    );
+  (
+    { input, output }: DescMethod,
+    run: (request: MessageShape<DescMessage>, context: CallContext) => Promise<MessageInitShape<DescMessage>>,
+  ): Serve =>
+  (stream, headers) => {
+    readOne(stream, (message) => {
+      run(decode(input, message), contextOf(stream, headers)).then(
+        (answer) => {
+          if (stream.destroyed || stream.closed) return;
+          open(stream);
+          finish(stream, DONE, encode(output, answer));
+        },
+        (error: unknown) => fail(stream, error),
+      );
+    });
   };
 
-/** Bytes of messages that wait for the other side. Many small ones go out together; of large ones only a few are held. */
-const AHEAD_BYTES = 256 << 10;
-/** After so many bytes others get their turn, and what was written goes out. */
-const TURN_BYTES = 16 << 10;
+/** Bytes that go to the system in one go. */
+const WRITE_BYTES = 256 << 10;
 
 const streaming =
   (
-    run: (request: unknown, context: CallContext) => AsyncIterable<unknown>,
-    toBytes: (message: never) => Buffer,
-  ): handleServerStreamingCall<unknown, unknown> =>
-  (call) => {
-    const context = contextOf(call);
-    sendAll(call, { messages: run(call.request, context), toBytes, signal: context.signal }).then(
-      () => call.end(),
-      (error: unknown) => call.emit('error', toStatus(error)),
-    );
+    { input, output }: DescMethod,
+    run: (request: MessageShape<DescMessage>, context: CallContext) => AsyncIterable<unknown>,
+  ): Serve =>
+  (stream, headers) => {
+    const send = async (request: MessageShape<DescMessage>): Promise<void> => {
+      const context = contextOf(stream, headers);
+      const gone = new Promise<void>((resolve) => stream.once('close', resolve));
+      open(stream);
+      for await (const some of run(request, context)) {
+        let frames: Buffer[] = [];
+        let bytes = 0;
+        /** In order, and not much faster than the other side takes them. */
+        const write = async (): Promise<void> => {
+          const room = stream.destroyed || stream.write(Buffer.concat(frames, bytes));
+          frames = [];
+          bytes = 0;
+          if (!room)
+            await Promise.race([gone, new Promise<void>((resolve) => stream.once('drain', resolve))]);
+        };
+        for (const message of Array.isArray(some) ? some : [some]) {
+          const bytesOf = encode(output, message as MessageInitShape<DescMessage>);
+          frames.push(bytesOf);
+          bytes += bytesOf.length;
+          if (bytes >= WRITE_BYTES) await write();
+        }
+        if (bytes > 0) await write();
+        if (stream.destroyed || stream.closed) return;
+      }
+    };
+    readOne(stream, (message) => {
+      send(decode(input, message)).then(
+        () => {
+          if (!stream.destroyed && !stream.closed) finish(stream, DONE);
+        },
+        (error: unknown) => fail(stream, error),
+      );
+    });
   };
 
-/** In order, and not much faster than the other side takes them. */
-async function sendAll(
-  call: ServerWritableStream<unknown, unknown>,
-  {
-    messages,
-    toBytes,
-    signal,
-  }: { messages: AsyncIterable<unknown>; toBytes: (message: never) => Buffer; signal: AbortSignal },
-): Promise<void> {
-  let ahead = 0;
-  let turn = 0;
-  let go: () => void = () => undefined;
-  signal.addEventListener('abort', () => go());
-  for await (const some of messages) {
-    for (const message of Array.isArray(some) ? some : [some]) {
-      const bytes = toBytes(message as never);
-      ahead += bytes.length;
-      turn += bytes.length;
-      call.write(bytes, () => {
-        ahead -= bytes.length;
-        if (ahead < AHEAD_BYTES / 2) go();
-      });
-    }
-    while (ahead > AHEAD_BYTES && !signal.aborted)
-      await new Promise<void>((resolve) => {
-        go = resolve;
-      });
-    if (turn > TURN_BYTES) {
-      turn = 0;
-      await setImmediate();
-    }
-    if (signal.aborted) return;
-  }
-}
-
-/**
- * grpc-js writes a message when the one before has left the process: a system call for each. Here the next one follows at
- * once, up to a bound of bytes, and HTTP/2 sends many together.
- */
-class WritesAhead extends ServerInterceptingCall {
-  #ahead = 0;
-
-  override sendMessage(message: unknown, callback: () => void): void {
-    const bytes = Buffer.isBuffer(message) ? message.length : 0;
-    const waits = (this.#ahead += bytes) > AHEAD_BYTES || bytes === 0;
-    super.sendMessage(message, () => {
-      this.#ahead -= bytes;
-      if (waits) callback();
+const twoWay =
+  (run: (call: TwoWay) => TwoWayEvents): Serve =>
+  (stream) => {
+    open(stream);
+    const { message, closed } = run({
+      write: (frame) => {
+        if (stream.writable) stream.write(frame);
+      },
+      fail: (error) => fail(stream, error),
     });
-    if (!waits) callback();
+    read(stream, message);
+    stream.on('end', () => {
+      if (stream.writable) finish(stream, DONE);
+    });
+    stream.on('close', closed);
+  };
+
+/** The methods of a service, each with its handler. */
+export function methodsOf<S extends DescService>(service: S, handlers: ServiceHandlers<S>): Methods {
+  const methods = new Map<string, Serve>();
+  for (const method of service.methods) {
+    const handler = handlers[method.localName as keyof S['method']] as never;
+    const kinds = { unary, server_streaming: streaming, bidi_streaming: () => twoWay(handler) };
+    const serve = kinds[method.methodKind as keyof typeof kinds](method, handler);
+    methods.set(pathOf(method), serve);
   }
+  return methods;
 }
 
-/** For the options of a server. */
-export const writesAhead: ServerInterceptor = (_, call) => new WritesAhead(call);
+function answer(methods: Methods, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+  // Told by 'close', which comes after it.
+  stream.on('error', () => undefined);
+  const type = headers['content-type'] ?? '';
+  if (headers[':method'] !== 'POST' || !/^application\/grpc($|[+;])/.test(type))
+    return stream.respond({ ':status': 415 }, { endStream: true });
+  const serve = methods.get(headers[':path'] ?? '');
+  if (serve === undefined)
+    return fail(stream, new PeerError('unimplemented', `there is no method ${headers[':path']}`));
+  serve(stream, headers);
+}
 
-export function addService<S extends DescService>(
-  server: Server,
-  service: S,
-  handlers: ServiceHandlers<S>,
-): void {
-  const implementation: Record<string, UntypedHandleCall> = {};
-  for (const method of service.methods) {
-    const handler = handlers[method.localName as keyof S['method']] as unknown;
-    if (typeof handler !== 'function') throw new PeerError('unimplemented', `no handler for ${method.name}`);
-    implementation[method.name] =
-      method.methodKind === 'unary'
-        ? (unary(handler as never) as UntypedHandleCall)
-        : method.methodKind === 'server_streaming'
-          ? (streaming(handler as never, encode(method.output)) as UntypedHandleCall)
-          : (handler as UntypedHandleCall);
-  }
-  server.addService(definitionOf(service), implementation);
+/** Serves methods at an address. Rejects when it cannot be listened on. */
+export function listen(
+  methods: Methods,
+  { host, port }: { readonly host: string; readonly port: number },
+  tls?: ServerTls,
+): Promise<Listening> {
+  const sessions = new Set<ServerHttp2Session>();
+  const server: Http2Server =
+    tls === undefined
+      ? createServer(SESSION_OPTIONS)
+      : createSecureServer({
+          ...SESSION_OPTIONS,
+          cert: tls.cert,
+          key: tls.key,
+          ...(tls.ca !== undefined && { ca: tls.ca, requestCert: true, rejectUnauthorized: true }),
+        });
+  server.on('session', (session) => {
+    sessions.add(session);
+    session.once('close', () => sessions.delete(session));
+    keepUp(session);
+  });
+  // A connection that broke is no error of this peer's.
+  server.on('sessionError', () => undefined);
+  server.on('stream', (stream, headers) => answer(methods, stream, headers));
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () =>
+      resolve({
+        close: () => {
+          server.close();
+          for (const session of sessions) session.destroy(undefined, constants.NGHTTP2_NO_ERROR);
+        },
+      }),
+    );
+  });
 }

@@ -4,11 +4,11 @@ import {
   Health,
   HealthCheckResponse_ServingStatus as Serving,
 } from '../../proto/gen/grpc/health/v1/health_pb.js';
-import { Peer, ReplicateRequestSchema } from '../../proto/gen/xi/lightpeer/v1/peer_pb.js';
+import { Peer } from '../../proto/gen/xi/lightpeer/v1/peer_pb.js';
 import type { Append, Call, Calls, Transport } from '../replica/ports.js';
 import type { Clients } from './client.js';
+import { decodeSynced, encodeAppend } from './codec.js';
 import {
-  appendToWire,
   blockFromWire,
   blockToWire,
   fetchedFromWire,
@@ -16,21 +16,17 @@ import {
   preparedFromWire,
   statusFromWire,
 } from './convert.js';
-import { encode } from './definition.js';
-import { fromStatus } from './errors.js';
 
 type Unary = {
   [K in Call]: (address: string, ask: Calls[K]['ask'], timeoutMs: number) => Promise<Calls[K]['answer']>;
 };
-
-const encodeAppend = encode(ReplicateRequestSchema);
 
 export function createTransport(clients: Clients): Transport {
   /** A message that goes to all members is encoded once. */
   const encoded = new WeakMap<Append, Buffer>();
   const bytesOf = (append: Append): Buffer => {
     let bytes = encoded.get(append);
-    if (bytes === undefined) encoded.set(append, (bytes = encodeAppend(appendToWire(append))));
+    if (bytes === undefined) encoded.set(append, (bytes = encodeAppend(append)));
     return bytes;
   };
 
@@ -74,22 +70,22 @@ export function createTransport(clients: Clients): Transport {
     fetch: (address, after, signal) =>
       fetchedFromWire(clients.stream({ address, method: method.fetch, signal }, { after })),
     replicate: (address, events) => {
-      const call = clients.duplex(address, method.replicate);
       let over = false;
       const closed = (error: unknown): void => {
         if (over) return;
         over = true;
         events.closed(error);
       };
-      call.on('data', ({ synced }: { synced?: { height: number; digest: string } }) => {
-        const point = optionalPoint(synced);
-        if (point !== undefined && !over) events.synced(point);
+      const call = clients.duplex(address, method.replicate, {
+        message: (bytes) => {
+          const point = decodeSynced(bytes);
+          if (point !== undefined && !over) events.synced(point);
+        },
+        drained: () => {
+          if (!over) events.drained();
+        },
+        over: closed,
       });
-      call.on('drain', () => {
-        if (!over) events.drained();
-      });
-      call.on('error', (error) => closed(fromStatus(error, address)));
-      call.on('end', () => closed(undefined));
       return {
         send: (append) => over || call.write(bytesOf(append)),
         close: () => {

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import type { Lightpeer } from '../../proto/gen/lightpeer_pb.js';
 import { blockFromWire, blockToWire } from '../grpc/convert.js';
+import type { Frame } from '../grpc/frames.js';
 import type { ServiceHandlers } from '../grpc/server.js';
 import { PeerError } from '../port.js';
 import type { Replica } from '../replica/replica.js';
@@ -19,13 +20,17 @@ export function checkAddress(address: string): string {
   return address;
 }
 
-/** A QueryResponse as bytes: a chain's worth of them by the general way takes most of a query's time. */
-function queryResponse(payload: Uint8Array): Buffer {
-  const head = [0x0a];
+/** A QueryResponse as a frame: a chain's worth of them by the general way takes most of a query's time. */
+function queryResponse(payload: Uint8Array): Frame {
+  const head = [0, 0, 0, 0, 0, 0x0a];
   let length = payload.byteLength;
   for (; length > 127; length >>>= 7) head.push((length & 127) | 128);
   head.push(length);
-  return Buffer.concat([Buffer.from(head), payload]);
+  const framed = Buffer.allocUnsafe(head.length + payload.byteLength);
+  framed.set(head);
+  framed.set(payload, head.length);
+  framed.writeUInt32BE(framed.length - 5, 1);
+  return framed;
 }
 
 export function lightpeerService(

@@ -1,12 +1,10 @@
 /** What our own peers, the operator, and programs that want more than the reference offers, call. */
-import type { ServerDuplexStream } from '@grpc/grpc-js';
-import type { Peer, ReplicateRequest } from '../../proto/gen/xi/lightpeer/v1/peer_pb.js';
-import { appendFromWire, blockFromWire, blockToWire, fetchedToWire, statusToWire } from '../grpc/convert.js';
-import { toStatus } from '../grpc/errors.js';
+import type { Peer } from '../../proto/gen/xi/lightpeer/v1/peer_pb.js';
+import { decodeAppend, encodeSynced } from '../grpc/codec.js';
+import { blockFromWire, blockToWire, fetchedToWire, statusToWire } from '../grpc/convert.js';
 import type { ServiceHandlers } from '../grpc/server.js';
 import { PeerError } from '../port.js';
 import type { ChainBlock } from '../port.js';
-import type { AppendSink } from '../replica/ports.js';
 import type { Replica } from '../replica/replica.js';
 import { watch } from '../watch.js';
 import { checkAddress } from './lightpeer-service.js';
@@ -62,28 +60,16 @@ export function peerService(replica: Replica, version: string): ServiceHandlers<
       const from = { height: after?.height ?? 0, digest: after?.digest ?? '' };
       for await (const part of handlers.fetch(from)) yield* fetchedToWire(part);
     },
-    replicate: ((call: ServerDuplexStream<ReplicateRequest, unknown>) => {
-      let over = false;
-      const sink: AppendSink = handlers.replicate({
-        synced: (synced) => {
-          if (!over) call.write({ synced });
-        },
-        close: (error) => {
-          if (over) return;
-          over = true;
-          call.emit('error', toStatus(error));
-        },
+    replicate: (call) => {
+      const sink = handlers.replicate({
+        synced: (synced) => call.write(encodeSynced(synced)),
+        close: (error) => call.fail(error),
       });
-      const closed = (): void => {
-        if (!over) call.end();
-        over = true;
-        sink.closed();
+      return {
+        message: (bytes) => sink.append(decodeAppend(bytes)),
+        closed: () => sink.closed(),
       };
-      call.on('data', (request: ReplicateRequest) => sink.append(appendFromWire(request)));
-      call.on('end', closed);
-      call.on('cancelled', closed);
-      call.on('error', closed);
-    }) as never,
+    },
     watch: async function* ({ cursor }, { signal }) {
       for await (const event of watch(replica, { cursor, signal })) {
         if (event.type === 'block')

@@ -1,9 +1,8 @@
 /** A peer that behaves like the reference, its faults included: for telling how ours get along with it. */
 import { randomUUID } from 'node:crypto';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { createClients } from '../../../lightpeer/grpc/client.js';
-import { addService } from '../../../lightpeer/grpc/server.js';
+import { listen, methodsOf } from '../../../lightpeer/grpc/server.js';
 import type { PeerError } from '../../../lightpeer/port.js';
 import { Health } from '../../../proto/gen/grpc/health/v1/health_pb.js';
 import { Lightpeer } from '../../../proto/gen/lightpeer_pb.js';
@@ -88,8 +87,7 @@ export async function startGoLike(host: string, { healthChecks = true } = {}): P
   }
 
   store(network(members));
-  const server = new Server();
-  addService(server, Lightpeer, {
+  const lightpeer = methodsOf(Lightpeer, {
     joinNetwork: async ({ Address }) => {
       await join(Address);
       return { Result: 'ok' };
@@ -114,17 +112,13 @@ export async function startGoLike(host: string, { healthChecks = true } = {}): P
       return { Response: 'ok' };
     },
   });
-  addService(server, Health, {
+  const health = methodsOf(Health, {
     check: async () => ({ status: 1 }),
     watch: async function* () {
       yield { status: 1 as const };
     },
   });
-  await new Promise<void>((resolve, reject) =>
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error) =>
-      error === null ? resolve() : reject(error),
-    ),
-  );
+  const server = await listen(new Map([...lightpeer, ...health]), { host, port: 9081 });
   const check = async (): Promise<void> => {
     for (const member of others()) {
       const alive = await clients
@@ -156,7 +150,7 @@ export async function startGoLike(host: string, { healthChecks = true } = {}): P
     close: () => {
       clearInterval(timer);
       clients.close();
-      server.forceShutdown();
+      server.close();
     },
   };
 }

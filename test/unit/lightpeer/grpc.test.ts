@@ -1,0 +1,326 @@
+/** gRPC as peers speak it, beside @grpc/grpc-js and the generated code. */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { Client, Metadata, Server, ServerCredentials, credentials, status as codes } from '@grpc/grpc-js';
+import type { ServiceError } from '@grpc/grpc-js';
+import fc from 'fast-check';
+import { connect } from 'node:http2';
+import t from 'tap';
+import type { Block } from '../../../lightpeer/chain/block.js';
+import { createClients } from '../../../lightpeer/grpc/client.js';
+import {
+  decodeAppend,
+  decodeSynced,
+  encodeAppend,
+  encodeBlocks,
+  encodeSynced,
+} from '../../../lightpeer/grpc/codec.js';
+import { blockFromWire, blockToWire } from '../../../lightpeer/grpc/convert.js';
+import { createUnframer, frame } from '../../../lightpeer/grpc/frames.js';
+import { listen, methodsOf } from '../../../lightpeer/grpc/server.js';
+import { MESSAGE_BYTES } from '../../../lightpeer/grpc/session.js';
+import { PeerError } from '../../../lightpeer/port.js';
+import type { Append } from '../../../lightpeer/replica/ports.js';
+import { Lightpeer } from '../../../proto/gen/lightpeer_pb.js';
+import {
+  FetchResponseSchema,
+  ReplicateRequestSchema,
+  ReplicateResponseSchema,
+} from '../../../proto/gen/xi/lightpeer/v1/peer_pb.js';
+
+const HOST = '127.73.9.1';
+const PORT = 9081;
+const ADDRESS = `${HOST}:${PORT}`;
+const { method } = Lightpeer;
+
+const text = fc.string({ unit: 'binary', maxLength: 300 });
+const uint = fc.nat(2 ** 32 - 1);
+const block: fc.Arbitrary<Block> = fc.record(
+  {
+    id: text,
+    payload: fc.uint8Array({ maxLength: 600 }),
+    prevId: text,
+    type: fc.constantFrom(0 as const, 1 as const),
+    path: text,
+    deleted: fc.boolean(),
+    at: fc.nat(2 ** 48),
+    view: fc.record(
+      {
+        epoch: uint,
+        networks: fc.array(text),
+        legacy: fc.array(text),
+        committed: uint,
+        left: fc.array(text),
+      },
+      { noNullPrototype: true },
+    ),
+  },
+  { requiredKeys: ['id', 'payload', 'prevId', 'type', 'path', 'deleted', 'at'], noNullPrototype: true },
+);
+const point = fc.record({ height: uint, digest: text }, { noNullPrototype: true });
+const append: fc.Arbitrary<Append> = fc.record(
+  {
+    ballot: fc.record({ epoch: uint, by: text }, { noNullPrototype: true }),
+    previous: point,
+    blocks: fc.array(block, { maxLength: 5 }),
+    committed: uint,
+    compactTo: uint,
+  },
+  { noNullPrototype: true },
+);
+const PREFIX = 5;
+/** As text, whatever kind of bytes the payloads are. */
+const shown = (blocks: readonly Block[]): string =>
+  fc.stringify(blocks.map((one) => ({ ...one, payload: Buffer.from(one.payload) })));
+
+t.test('what is written by hand is what the generated code writes and reads', async (t) => {
+  fc.assert(
+    fc.property(append, (given) => {
+      const { blocks, ...rest } = given;
+      const bytes = toBinary(
+        ReplicateRequestSchema,
+        create(ReplicateRequestSchema, { ...rest, blocks: blocks.map(blockToWire) }),
+      );
+      const written = encodeAppend(given);
+      const { blocks: read, ...others } = decodeAppend(Buffer.from(bytes));
+      t.ok(written.subarray(PREFIX).equals(bytes));
+      t.equal(written.readUInt32BE(1), bytes.length);
+      t.strictSame(others, rest);
+      t.equal(shown(read), shown(blocks));
+    }),
+  );
+  fc.assert(
+    fc.property(point, fc.array(block), (synced, blocks) => {
+      const answer = toBinary(ReplicateResponseSchema, create(ReplicateResponseSchema, { synced }));
+      const fetched = fromBinary(FetchResponseSchema, encodeBlocks(blocks).subarray(PREFIX));
+      t.ok(encodeSynced(synced).subarray(PREFIX).equals(answer));
+      t.strictSame(decodeSynced(Buffer.from(answer)), synced);
+      t.equal(shown(fetched.blocks.map(blockFromWire)), shown(blocks));
+    }),
+  );
+});
+
+t.test('fields that are not known are passed over, and bytes that end too early are refused', async (t) => {
+  const known = encodeSynced({ height: 7, digest: 'abc' }).subarray(PREFIX);
+  const unknown = Buffer.from([0xa0, 0x06, 0x96, 0x01, 0xaa, 0x06, 2, 1, 2, 0xa5, 0x06, 1, 2, 3, 4]);
+  const wide = Buffer.from([0xa1, 0x06, 1, 2, 3, 4, 5, 6, 7, 8]);
+  t.strictSame(decodeSynced(Buffer.concat([unknown, known, wide])), { height: 7, digest: 'abc' });
+  t.equal(decodeSynced(Buffer.alloc(0)), undefined);
+  for (let length = 1; length < known.length; length++)
+    t.throws(() => decodeSynced(known.subarray(0, length)), RangeError);
+  t.throws(() => decodeSynced(Buffer.from([0x63])), /unknown kind/);
+});
+
+t.test('messages come whole, however the stream is cut', async (t) => {
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array()), fc.array(fc.nat(20)), (messages, cuts) => {
+      const all = Buffer.concat(messages.map(frame));
+      const found: Buffer[] = [];
+      const unframe = createUnframer((message) => found.push(message));
+      let at = 0;
+      for (const cut of cuts) unframe(all.subarray(at, (at += cut)));
+      unframe(all.subarray(at));
+      return found.length === messages.length && found.every((message, i) => message.equals(messages[i]!));
+    }),
+  );
+  const unframe = createUnframer(() => undefined);
+  t.throws(() => unframe(Buffer.from([1, 0, 0, 0, 0])), { code: 'unimplemented' });
+  const large = frame(Buffer.alloc(0));
+  large.writeUInt32BE(MESSAGE_BYTES + 1, 1);
+  t.throws(() => createUnframer(() => undefined)(large), { code: 'overloaded' });
+});
+
+t.test('@grpc/grpc-js calls our server', async (t) => {
+  let given: number | undefined;
+  let gone = false;
+  const server = await listen(
+    methodsOf(Lightpeer, {
+      joinNetwork: async ({ Address }) => {
+        throw new PeerError('refused', Address);
+      },
+      connectNewPeer: async function* (_, { signal }) {
+        signal.addEventListener('abort', () => (gone = true));
+        for (let i = 0; ; i++) {
+          yield { ID: String(i), Payload: Buffer.alloc(100_000) };
+          if (signal.aborted) return;
+        }
+      },
+      persist: async ({ Payload }, { timeoutMs }) => {
+        given = timeoutMs;
+        return { Response: String(Payload.byteLength) };
+      },
+      query: async function* () {
+        yield [{ Payload: Buffer.from('a') }, { Payload: Buffer.alloc(0) }];
+        yield { Payload: Buffer.from('b') };
+        throw new PeerError('disk', 'no more');
+      },
+      notifyNewBlock: async () => ({ Response: 'ok' }),
+    }),
+    { host: HOST, port: PORT },
+  );
+  const client = new Client(ADDRESS, credentials.createInsecure(), { 'grpc.enable_http_proxy': 0 });
+  t.teardown(() => {
+    client.close();
+    server.close();
+  });
+  const path = (name: string): string => `/Lightpeer/${name}`;
+  const unary = (name: string, request: Buffer, headers: Record<string, string> = {}): Promise<Buffer> =>
+    new Promise((resolve, reject) => {
+      const metadata = new Metadata();
+      for (const [key, value] of Object.entries(headers)) metadata.set(key, value);
+      client.makeUnaryRequest(
+        path(name),
+        (bytes: Buffer) => bytes,
+        (bytes) => bytes,
+        request,
+        metadata,
+        { deadline: Date.now() + 10_000 },
+        (error, answer) => (error === null ? resolve(answer!) : reject(error)),
+      );
+    });
+  const bytesOf = (I: typeof method.persist.input, Payload: Uint8Array): Buffer =>
+    Buffer.from(toBinary(I, create(I, { Payload })));
+
+  for (const size of [0, 1, 20_000, 4_000_000]) {
+    const answer = await unary('Persist', bytesOf(method.persist.input, Buffer.alloc(size, 1)));
+    t.equal(fromBinary(method.persist.output, answer).Response, String(size));
+  }
+  t.ok(given! > 5000 && given! <= 10_000, 'the time that the caller has');
+  const odd = 'nonsense: 100 % “odd”\nlines';
+  const join = toBinary(method.joinNetwork.input, create(method.joinNetwork.input, { Address: odd }));
+  await t.rejects(unary('JoinNetwork', Buffer.from(join)), {
+    code: codes.FAILED_PRECONDITION,
+    details: odd,
+  });
+  await t.rejects(unary('Persist', Buffer.from([0xff])), { code: codes.INVALID_ARGUMENT });
+  await t.rejects(unary('Nothing', Buffer.alloc(0)), { code: codes.UNIMPLEMENTED });
+
+  const streamed = (name: string) =>
+    client.makeServerStreamRequest(
+      path(name),
+      (bytes: Buffer) => bytes,
+      (bytes) => bytes,
+      Buffer.alloc(0),
+      new Metadata(),
+    );
+  const payloads: string[] = [];
+  const failure = await new Promise<ServiceError>((resolve) => {
+    const call = streamed('Query');
+    call.on('data', (bytes: Buffer) =>
+      payloads.push(Buffer.from(fromBinary(method.query.output, bytes).Payload).toString()),
+    );
+    call.on('error', resolve);
+  });
+  t.strictSame(payloads, ['a', '', 'b']);
+  t.match(failure, { code: codes.INTERNAL, details: 'no more' });
+
+  const endless = streamed('ConnectNewPeer');
+  endless.on('error', () => undefined);
+  await new Promise((resolve) => endless.once('data', resolve));
+  endless.cancel();
+  await new Promise<void>((resolve) => {
+    const look = setInterval(() => {
+      if (!gone) return;
+      clearInterval(look);
+      resolve();
+    }, 10);
+  });
+  t.ok(gone, 'a caller that goes away is noticed');
+
+  const session = connect(`http://${ADDRESS}`);
+  const statusOf = (headers: Record<string, string>, body = Buffer.alloc(0)) =>
+    new Promise<Record<string, unknown>>((resolve, reject) => {
+      const stream = session.request({ ':method': 'POST', ':path': path('Persist'), ...headers });
+      stream.on('response', resolve);
+      stream.on('error', reject);
+      stream.end(body);
+    });
+  t.match(await statusOf({ 'content-type': 'text/plain' }), { ':status': 415 });
+  const grpc = { 'content-type': 'application/grpc' };
+  t.match(await statusOf(grpc), { 'grpc-status': String(codes.INVALID_ARGUMENT) }, 'no message');
+  const packed = Buffer.from([1, 0, 0, 0, 0]);
+  t.match(await statusOf(grpc, packed), { 'grpc-status': String(codes.UNIMPLEMENTED) }, 'compressed');
+  session.destroy();
+});
+
+t.test('our client calls @grpc/grpc-js', async (t) => {
+  const server = new Server();
+  const raw = {
+    requestStream: false,
+    requestSerialize: (bytes: Buffer) => bytes,
+    requestDeserialize: (bytes: Buffer) => bytes,
+    responseSerialize: (bytes: Buffer) => bytes,
+    responseDeserialize: (bytes: Buffer) => bytes,
+  };
+  const service = {
+    persist: { ...raw, path: '/Lightpeer/Persist', responseStream: false },
+    query: { ...raw, path: '/Lightpeer/Query', responseStream: true },
+    joinNetwork: { ...raw, path: '/Lightpeer/JoinNetwork', responseStream: false },
+  };
+  let cancelled = false;
+  server.addService(service, {
+    persist: (_: unknown, answer: (error: null, bytes: Buffer) => void) =>
+      answer(
+        null,
+        Buffer.from(toBinary(method.persist.output, create(method.persist.output, { Response: 'ö' }))),
+      ),
+    joinNetwork: (call: { request: Buffer }, answer: (error: object) => void) => {
+      const { Address } = fromBinary(method.joinNetwork.input, call.request);
+      if (Address !== 'late') answer({ code: Number(Address), details: 'what “it” says' });
+    },
+    query: (call: { write(bytes: Buffer): void; on(event: string, run: () => void): void }) => {
+      for (let i = 0; i < 5; i++)
+        call.write(
+          Buffer.from(
+            toBinary(method.query.output, create(method.query.output, { Payload: Buffer.alloc(i) })),
+          ),
+        );
+      call.on('cancelled', () => (cancelled = true));
+    },
+  });
+  await new Promise<void>((resolve, reject) =>
+    server.bindAsync(ADDRESS, ServerCredentials.createInsecure(), (error) =>
+      error === null ? resolve() : reject(error),
+    ),
+  );
+  const clients = createClients();
+  t.teardown(() => {
+    clients.close();
+    server.forceShutdown();
+  });
+  const to = { address: ADDRESS, timeoutMs: 5000 };
+  t.match(await clients.unary({ ...to, method: method.persist }, {}), { Response: 'ö' });
+  for (const [status, code] of [
+    [codes.UNKNOWN, 'refused'],
+    [codes.UNAVAILABLE, 'unreachable'],
+    [codes.ABORTED, 'fenced'],
+    [codes.INVALID_ARGUMENT, 'invalid'],
+  ] as const)
+    await t.rejects(clients.unary({ ...to, method: method.joinNetwork }, { Address: String(status) }), {
+      code,
+      message: /what “it” says/,
+    });
+  await t.rejects(
+    clients.unary({ address: ADDRESS, timeoutMs: 50, method: method.joinNetwork }, { Address: 'late' }),
+    { code: 'timeout' },
+  );
+  await t.rejects(clients.unary({ ...to, method: method.notifyNewBlock }, {}), { code: 'unimplemented' });
+  const sizes: number[] = [];
+  for await (const { Payload } of clients.stream(
+    { address: ADDRESS, method: method.query, signal: new AbortController().signal },
+    {},
+  )) {
+    sizes.push(Payload.byteLength);
+    if (sizes.length === 5) break;
+  }
+  t.strictSame(sizes, [0, 1, 2, 3, 4]);
+  await new Promise<void>((resolve) => {
+    const look = setInterval(() => {
+      if (!cancelled) return;
+      clearInterval(look);
+      resolve();
+    }, 10);
+  });
+  t.ok(cancelled, 'a stream that nobody reads further is ended');
+  server.forceShutdown();
+  await t.rejects(clients.unary({ ...to, method: method.persist }, {}), { code: 'unreachable' });
+});
