@@ -43,8 +43,12 @@ const BATCH_BLOCKS = 512;
 const BATCH_BYTES = 1 << 20;
 /** Batches on their way at once: what comes meanwhile goes together in the next one, for one message and one sync. */
 const PIPELINE = 2;
-/** How long the news that a block is everywhere waits for the next block to travel with. */
-const TELL_MS = 5;
+/**
+ * How long the news that a block is everywhere waits for the next block to travel with: where one came shortly before, the
+ * next is likely to come soon.
+ */
+const TELL_MS = 20;
+const SHORTLY_MS = 50;
 
 interface Entry {
   readonly block: Block;
@@ -72,6 +76,7 @@ export function createLeader(deps: LeaderDeps): Leader {
   let pumping = false;
   let stopped: PeerError | undefined;
   let untell: (() => void) | undefined;
+  let advancedAt = -Infinity;
   let compactTo = store.base().height;
 
   const links = new Map(
@@ -104,7 +109,9 @@ export function createLeader(deps: LeaderDeps): Leader {
       deps.setCommitted(height);
       while (uncommitted.length > 0 && uncommitted[0]!.height <= height)
         windowBytes -= uncommitted.shift()!.bytes;
-      untell ??= clock.after(TELL_MS, () => {
+      const before = advancedAt;
+      advancedAt = clock.now();
+      untell ??= clock.after(advancedAt - before > SHORTLY_MS ? 0 : TELL_MS, () => {
         untell = undefined;
         for (const link of links.values()) link.tell();
       });
