@@ -44,6 +44,11 @@ const BATCH_BYTES = 1 << 20;
 /** Batches on their way at once: what comes meanwhile goes together in the next one, for one message and one sync. */
 const PIPELINE = 2;
 /**
+ * Writers that wait for one batch come back together: what comes first waits so long for the others. Each on its own would
+ * take a message and a sync of every member.
+ */
+const GATHER_MS = 5;
+/**
  * How long the news that a block is everywhere waits for the next block to travel with: where one came shortly before, the
  * next is likely to come soon.
  */
@@ -71,9 +76,12 @@ export function createLeader(deps: LeaderDeps): Leader {
   let queuedBytes = 0;
   let waiters: Waiter[] = [];
   /** Batches on their way: the height of each one's last block. */
-  const uncommitted: { height: number; bytes: number }[] = [];
+  const uncommitted: { height: number; bytes: number; blocks: number }[] = [];
   let windowBytes = 0;
   let pumping = false;
+  /** So many are likely to come: those that waited for the last batch, and those that came meanwhile. */
+  let expected = 1;
+  let gathering: (() => void) | undefined;
   let stopped: PeerError | undefined;
   let untell: (() => void) | undefined;
   let advancedAt = -Infinity;
@@ -107,8 +115,11 @@ export function createLeader(deps: LeaderDeps): Leader {
     for (const link of links.values()) height = Math.min(height, link.acked());
     if (height > deps.committed()) {
       deps.setCommitted(height);
-      while (uncommitted.length > 0 && uncommitted[0]!.height <= height)
-        windowBytes -= uncommitted.shift()!.bytes;
+      while (uncommitted.length > 0 && uncommitted[0]!.height <= height) {
+        const { bytes, blocks } = uncommitted.shift()!;
+        windowBytes -= bytes;
+        expected = blocks + queue.length;
+      }
       const before = advancedAt;
       advancedAt = clock.now();
       untell ??= clock.after(advancedAt - before > SHORTLY_MS ? 0 : TELL_MS, () => {
@@ -130,12 +141,27 @@ export function createLeader(deps: LeaderDeps): Leader {
       else waiters.push({ height, done, failed });
     });
 
+  /** Whether what waits goes now. */
+  function due(): boolean {
+    if (stopped !== undefined || queue.length === 0) return false;
+    if (uncommitted.length >= PIPELINE || windowBytes >= limits.windowBytes) return false;
+    if (queue.length >= expected || queuedBytes >= BATCH_BYTES) return true;
+    if (uncommitted.length === 0)
+      gathering ??= clock.after(GATHER_MS, () => {
+        gathering = undefined;
+        expected = 1;
+        void pump();
+      });
+    return false;
+  }
+
   async function pump(): Promise<void> {
     if (pumping) return;
     pumping = true;
     try {
-      while (queue.length > 0 && uncommitted.length < PIPELINE && windowBytes < limits.windowBytes) {
-        if (stopped !== undefined) return;
+      while (due()) {
+        gathering?.();
+        gathering = undefined;
         await orderSome();
       }
     } catch (error) {
@@ -181,7 +207,7 @@ export function createLeader(deps: LeaderDeps): Leader {
     if (fresh.length === 0) return;
     const { placed, synced } = store.append(fresh, deps.committed());
     const size = placed.reduce((sum, { block }) => sum + block.payload.byteLength, 0);
-    uncommitted.push({ height: placed.at(-1)!.height, bytes: size });
+    uncommitted.push({ height: placed.at(-1)!.height, bytes: size, blocks: placed.length });
     windowBytes += size;
     const append = appendOf(placed, { ballot, previous, committed: deps.committed(), compactTo });
     for (const link of links.values()) link.broadcast(append);
@@ -224,6 +250,7 @@ export function createLeader(deps: LeaderDeps): Leader {
     stop: (error) => {
       stopped = error;
       untell?.();
+      gathering?.();
       for (const link of links.values()) link.close();
       for (const { failed } of [...waiters, ...queue]) failed(error);
       waiters = [];
