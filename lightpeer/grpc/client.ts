@@ -22,15 +22,26 @@ export interface Duplex {
   cancel(): void;
 }
 
+interface StreamTo<I extends DescMessage, O extends DescMessage> {
+  readonly address: string;
+  readonly method: Method<I, O>;
+  readonly signal: AbortSignal;
+}
+
 export interface Clients {
   unary<I extends DescMessage, O extends DescMessage>(
     to: { readonly address: string; readonly method: Method<I, O>; readonly timeoutMs: number },
     request: MessageInitShape<I> | Frame,
   ): Promise<MessageShape<O>>;
   stream<I extends DescMessage, O extends DescMessage>(
-    to: { readonly address: string; readonly method: Method<I, O>; readonly signal: AbortSignal },
+    to: StreamTo<I, O>,
     request: MessageInitShape<I>,
   ): AsyncIterable<MessageShape<O>>;
+  /** As `stream`, for who reads the messages otherwise. */
+  messages<I extends DescMessage, O extends DescMessage>(
+    to: StreamTo<I, O>,
+    request: MessageInitShape<I>,
+  ): AsyncIterable<Buffer>;
   duplex(address: string, method: Method<DescMessage, DescMessage>, events: DuplexEvents): Duplex;
   /** The next call makes a new connection; what runs on the old one goes on. */
   drop(address: string): void;
@@ -137,6 +148,34 @@ export function createClients(
     };
   }
 
+  async function* messages<I extends DescMessage, O extends DescMessage>(
+    { address, method, signal }: StreamTo<I, O>,
+    request: MessageInitShape<I>,
+  ): AsyncGenerator<Buffer> {
+    const { stream, outcome } = begin(address, pathOf(method));
+    const cancel = (): void => stream.close(constants.NGHTTP2_CANCEL);
+    signal.addEventListener('abort', cancel);
+    stream.end(encode(method.input, request));
+    let whole: Buffer[] = [];
+    const unframe = createUnframer((message) => whole.push(message));
+    try {
+      for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+        unframe(chunk as Buffer);
+        const some = whole;
+        whole = [];
+        yield* some;
+      }
+    } catch (error) {
+      if (error instanceof PeerError) throw error;
+    } finally {
+      signal.removeEventListener('abort', cancel);
+      cancel();
+    }
+    if (signal.aborted) throw new PeerError('closed', `${address}: the call was given up`);
+    const error = outcome();
+    if (error !== undefined) throw error;
+  }
+
   return {
     unary: <I extends DescMessage, O extends DescMessage>(
       { address, method, timeoutMs }: { address: string; method: Method<I, O>; timeoutMs: number },
@@ -175,33 +214,10 @@ export function createClients(
         });
         stream.end(encode(method.input, request));
       }),
-    stream: async function* <I extends DescMessage, O extends DescMessage>(
-      { address, method, signal }: { address: string; method: Method<I, O>; signal: AbortSignal },
-      request: MessageInitShape<I>,
-    ) {
-      const { stream, outcome } = begin(address, pathOf(method));
-      const cancel = (): void => stream.close(constants.NGHTTP2_CANCEL);
-      signal.addEventListener('abort', cancel);
-      stream.end(encode(method.input, request));
-      let messages: Buffer[] = [];
-      const unframe = createUnframer((message) => messages.push(message));
-      try {
-        for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
-          unframe(chunk as Buffer);
-          const some = messages;
-          messages = [];
-          for (const message of some) yield decode(method.output, message);
-        }
-      } catch (error) {
-        if (error instanceof PeerError) throw error;
-      } finally {
-        signal.removeEventListener('abort', cancel);
-        cancel();
-      }
-      if (signal.aborted) throw new PeerError('closed', `${address}: the call was given up`);
-      const error = outcome();
-      if (error !== undefined) throw error;
+    stream: async function* (to, request) {
+      for await (const message of messages(to, request)) yield decode(to.method.output, message);
     },
+    messages,
     duplex: (address, method, events) => {
       const { stream, outcome } = begin(address, pathOf(method));
       const unframe = createUnframer(events.message);

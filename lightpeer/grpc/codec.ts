@@ -152,3 +152,13 @@ export function encodeBlocks(blocks: readonly Block[]): Frame {
   for (const block of blocks) to.message(2, () => writeBlock(to, block));
   return to.frame();
 }
+
+/** The blocks of a FetchResponse that has nothing else; undefined for others. */
+export function decodeBlocks(bytes: Buffer): Block[] | undefined {
+  const from = new Reader(bytes);
+  const blocks: Block[] = [];
+  for (let field = from.field(); field !== 0; field = from.field())
+    if (field === 2) blocks.push(readBlock(from.part()));
+    else return undefined;
+  return blocks;
+}

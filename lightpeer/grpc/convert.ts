@@ -2,10 +2,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Lightblock_BlockType as WireType } from '../../proto/gen/lightpeer_pb.js';
 import type { Lightblock, LightblockSchema } from '../../proto/gen/lightpeer_pb.js';
-import { Mode as WireMode } from '../../proto/gen/xi/lightpeer/v1/peer_pb.js';
+import { FetchResponseSchema, Mode as WireMode } from '../../proto/gen/xi/lightpeer/v1/peer_pb.js';
 import type {
   FetchResponse,
-  FetchResponseSchema,
   PrepareResponse,
   StatusResponse,
   StatusResponseSchema,
@@ -13,6 +12,9 @@ import type {
 import { NO_BALLOT, ORIGIN } from '../chain/block.js';
 import type { Ballot, Block, Point } from '../chain/block.js';
 import { PeerError } from '../port.js';
+import { decodeBlocks, encodeBlocks } from './codec.js';
+import { decode } from './frames.js';
+import type { Frame } from './frames.js';
 import type { Fetched, Mode, Prepared, Status } from '../replica/ports.js';
 
 export function blockToWire(block: Block): MessageInitShape<typeof LightblockSchema> {
@@ -118,9 +120,9 @@ export const preparedFromWire = (wire: PrepareResponse): Prepared => ({
 export function* fetchedToWire({
   snapshot,
   blocks,
-}: Fetched): Generator<MessageInitShape<typeof FetchResponseSchema>> {
+}: Fetched): Generator<MessageInitShape<typeof FetchResponseSchema> | Frame> {
   if (snapshot === undefined) {
-    yield { blocks: blocks.map(blockToWire) };
+    yield encodeBlocks(blocks);
     return;
   }
   const { header, kept } = snapshot;
@@ -141,20 +143,20 @@ export function* fetchedToWire({
 }
 
 /** Puts a snapshot together again. */
-export async function* fetchedFromWire(messages: AsyncIterable<FetchResponse>): AsyncGenerator<Fetched> {
+export async function* fetchedFromWire(messages: AsyncIterable<Buffer>): AsyncGenerator<Fetched> {
   let opening:
     { message: FetchResponse; kept: { block: Block; height: number; digest: string }[] } | undefined;
-  for await (const message of messages) {
-    const blocks = message.blocks.map(blockFromWire);
-    if (message.snapshot !== undefined) opening = { message, kept: [] };
-    else if (opening === undefined) {
-      yield { blocks };
+  for await (const bytes of messages) {
+    const plain = opening === undefined ? decodeBlocks(bytes) : undefined;
+    if (plain !== undefined) {
+      yield { blocks: plain };
       continue;
-    } else
-      blocks.forEach((block, i) => {
-        const place = point(message.places[i]);
-        opening!.kept.push({ block, ...place });
-      });
+    }
+    const message = decode(FetchResponseSchema, bytes);
+    if (message.snapshot !== undefined) opening = { message, kept: [] };
+    if (opening === undefined) throw new PeerError('invalid', 'blocks of a snapshot that never began');
+    for (const [i, block] of message.blocks.entries())
+      opening.kept.push({ block: blockFromWire(block), ...point(message.places[i]) });
     const { snapshot } = opening.message;
     if (opening.kept.length < snapshot!.kept) continue;
     if (opening.kept.length > snapshot!.kept)

@@ -46,7 +46,10 @@ type Output<M extends DescMethod> = MessageInitShape<M['output']>;
 type HandlerOf<M extends DescMethod> = M['methodKind'] extends 'unary'
   ? (request: Input<M>, context: CallContext) => Promise<Output<M>>
   : M['methodKind'] extends 'server_streaming'
-    ? (request: Input<M>, context: CallContext) => AsyncIterable<Output<M> | readonly (Output<M> | Frame)[]>
+    ? (
+        request: Input<M>,
+        context: CallContext,
+      ) => AsyncIterable<Output<M> | Frame | readonly (Output<M> | Frame)[]>
     : (call: TwoWay) => TwoWayEvents;
 
 /** A handler for each method. One that streams may give several messages at once, also as frames. */

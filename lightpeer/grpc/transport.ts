@@ -68,7 +68,7 @@ export function createTransport(clients: Clients): Transport {
     call: (address, name, ask, timeoutMs) => calls[name](address, ask, timeoutMs),
     drop: clients.drop,
     fetch: (address, after, signal) =>
-      fetchedFromWire(clients.stream({ address, method: method.fetch, signal }, { after })),
+      fetchedFromWire(clients.messages({ address, method: method.fetch, signal }, { after })),
     replicate: (address, events) => {
       let over = false;
       const closed = (error: unknown): void => {

@@ -38,13 +38,11 @@ export function createJoin(state: State, changes: Changes): Join {
   async function joined(address: string): Promise<boolean> {
     if (state.closing) throw new PeerError('closed', 'this peer is being stopped');
     if (!functional(statusOf(state))) return false;
-    try {
-      await transport.call(address, 'status', {}, limits.ask);
-    } catch (error) {
-      if ((error as PeerError).code === 'unimplemented') return joinLegacy(state, address);
-      throw error;
-    }
-    const there = await leaderOf(state, address);
+    const there = await leaderOf(state, address).catch((error: PeerError) => {
+      if (error.code !== 'unimplemented') throw error;
+      return undefined;
+    });
+    if (there === undefined) return joinLegacy(state, address);
     const mine = statusOf(state);
     if (there.address === self.address || sameBallot(there.view, mine.view)) return functional(mine);
     if (compareNetworks(there, mine) < 0) {

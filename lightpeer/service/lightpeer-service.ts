@@ -20,17 +20,30 @@ export function checkAddress(address: string): string {
   return address;
 }
 
-/** A QueryResponse as a frame: a chain's worth of them by the general way takes most of a query's time. */
-function queryResponse(payload: Uint8Array): Frame {
-  const head = [0, 0, 0, 0, 0, 0x0a];
-  let length = payload.byteLength;
-  for (; length > 127; length >>>= 7) head.push((length & 127) | 128);
-  head.push(length);
-  const framed = Buffer.allocUnsafe(head.length + payload.byteLength);
-  framed.set(head);
-  framed.set(payload, head.length);
-  framed.writeUInt32BE(framed.length - 5, 1);
-  return framed;
+/** Frame's prefix, tag of the only field, and its length: never more than so many bytes. */
+const HEAD_BYTES = 5 + 1 + 5;
+
+/** A QueryResponse each, frame after frame: made one by one they take most of a query's time. */
+function queryResponses(payloads: readonly Uint8Array[]): Frame {
+  let size = 0;
+  for (const payload of payloads) size += HEAD_BYTES + payload.byteLength;
+  const frames = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const payload of payloads) {
+    const begin = at;
+    frames[at] = 0;
+    at += 5;
+    if (payload.byteLength > 0) {
+      frames[at++] = 0x0a;
+      let length = payload.byteLength;
+      for (; length > 127; length >>>= 7) frames[at++] = (length & 127) | 128;
+      frames[at++] = length;
+      frames.set(payload, at);
+      at += payload.byteLength;
+    }
+    frames.writeUInt32BE(at - begin - 5, begin + 1);
+  }
+  return frames.subarray(0, at);
 }
 
 export function lightpeerService(
@@ -59,9 +72,9 @@ export function lightpeerService(
     query: async function* (_, { signal }) {
       for await (const some of replica.store().newestParts()) {
         if (signal.aborted) return;
-        yield some
-          .filter(({ block: { type, deleted } }) => type === 1 && !deleted)
-          .map(({ block }) => queryResponse(block.payload));
+        const payloads: Uint8Array[] = [];
+        for (const { block } of some) if (block.type === 1 && !block.deleted) payloads.push(block.payload);
+        yield queryResponses(payloads);
       }
     },
     notifyNewBlock: async (block) => {

@@ -70,7 +70,7 @@ export interface ChainFile {
 const joined = (parts: readonly Buffer[]): Buffer => (parts.length === 1 ? parts[0]! : Buffer.concat(parts));
 
 interface Write {
-  readonly bytes: Buffer;
+  readonly lines: readonly Buffer[];
   readonly to: Point;
   done(): void;
   failed(error: unknown): void;
@@ -150,7 +150,7 @@ function chainFile({ disk, name, file, header }: Start, expected = 0) {
       queue = [];
       try {
         if (broken !== undefined) throw broken;
-        const bytes = joined(batch.map((write) => write.bytes));
+        const bytes = joined(batch.flatMap((write) => write.lines));
         await file.write(bytes, flushedTo);
         flushedTo += bytes.length;
         synced = batch.at(-1)!.to;
@@ -214,7 +214,7 @@ function chainFile({ disk, name, file, header }: Start, expected = 0) {
       });
       if (placed.length === 0) return { placed, synced: self.flushed() };
       const done = new Promise<void>((resolve, reject) => {
-        queue.push({ bytes: joined(lines), to: placed.at(-1)!, done: resolve, failed: reject });
+        queue.push({ lines, to: placed.at(-1)!, done: resolve, failed: reject });
       });
       flushing ??= Promise.resolve().then(flush);
       return { placed, synced: done };
