@@ -6,7 +6,7 @@ import { PeerError } from '../port.js';
 import { fromHeaders } from './errors.js';
 import { createUnframer, decode, encode, pathOf } from './frames.js';
 import type { Frame, Method } from './frames.js';
-import { keepUp, SESSION_OPTIONS } from './session.js';
+import { AHEAD_BYTES, keepUp, SESSION_OPTIONS } from './session.js';
 
 export interface DuplexEvents {
   message(bytes: Buffer): void;
@@ -233,7 +233,7 @@ export function createClients(
       stream.on('drain', events.drained);
       stream.on('close', () => events.over(broken ?? outcome()));
       return {
-        write: (message) => stream.writable && stream.write(message),
+        write: (message) => stream.writable && (stream.write(message) || stream.writableLength < AHEAD_BYTES),
         cancel: () => stream.close(constants.NGHTTP2_CANCEL),
       };
     },

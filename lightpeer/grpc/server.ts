@@ -18,7 +18,7 @@ import { PeerError } from '../port.js';
 import { DONE, toTrailers } from './errors.js';
 import { createUnframer, decode, encode, pathOf } from './frames.js';
 import type { Frame } from './frames.js';
-import { keepUp, SESSION_OPTIONS } from './session.js';
+import { AHEAD_BYTES, keepUp, SESSION_OPTIONS } from './session.js';
 
 export interface CallContext {
   /** Aborted when the caller is gone. */
@@ -154,9 +154,6 @@ const unary =
     });
   };
 
-/** Bytes that go to the system in one go. */
-const WRITE_BYTES = 256 << 10;
-
 const streaming =
   (
     { input, output }: DescMethod,
@@ -172,7 +169,10 @@ const streaming =
         let bytes = 0;
         /** In order, and not much faster than the other side takes them. */
         const write = async (): Promise<void> => {
-          const room = stream.destroyed || stream.write(Buffer.concat(frames, bytes));
+          const room =
+            stream.destroyed ||
+            stream.write(Buffer.concat(frames, bytes)) ||
+            stream.writableLength < AHEAD_BYTES;
           frames = [];
           bytes = 0;
           if (!room)
@@ -182,7 +182,7 @@ const streaming =
           const bytesOf = encode(output, message as MessageInitShape<DescMessage>);
           frames.push(bytesOf);
           bytes += bytesOf.length;
-          if (bytes >= WRITE_BYTES) await write();
+          if (bytes >= AHEAD_BYTES) await write();
         }
         if (bytes > 0) await write();
         if (stream.destroyed || stream.closed) return;

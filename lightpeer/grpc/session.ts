@@ -4,6 +4,9 @@ import type { Http2Session, SessionOptions } from 'node:http2';
 /** Largest message between our peers. */
 export const MESSAGE_BYTES = 16 << 20;
 
+/** Bytes of a stream's messages that may wait to be sent: many small ones go out together, of large ones only few are held. */
+export const AHEAD_BYTES = 256 << 10;
+
 /** Bytes that may be on their way before the other side has read some. */
 const WINDOW_BYTES = 1 << 20;
 const PING_EVERY_MS = 10_000;

@@ -20,6 +20,7 @@ import { listen, methodsOf } from '../../../lightpeer/grpc/server.js';
 import { MESSAGE_BYTES } from '../../../lightpeer/grpc/session.js';
 import { PeerError } from '../../../lightpeer/port.js';
 import type { Append } from '../../../lightpeer/replica/ports.js';
+import { Health } from '../../../proto/gen/grpc/health/v1/health_pb.js';
 import { Lightpeer } from '../../../proto/gen/lightpeer_pb.js';
 import {
   FetchResponseSchema,
@@ -323,4 +324,37 @@ t.test('our client calls @grpc/grpc-js', async (t) => {
   t.ok(cancelled, 'a stream that nobody reads further is ended');
   server.forceShutdown();
   await t.rejects(clients.unary({ ...to, method: method.persist }, {}), { code: 'unreachable' });
+});
+
+t.test('who does not read holds up who writes', async (t) => {
+  const bytes = 100_000;
+  let made = 0;
+  const server = await listen(
+    methodsOf(Health, {
+      check: async () => ({}),
+      watch: async function* () {
+        for (; ; made++) yield frame(Buffer.alloc(bytes));
+      },
+    }),
+    { host: HOST, port: PORT },
+  );
+  const clients = createClients();
+  t.teardown(() => {
+    clients.close();
+    server.close();
+  });
+  const stop = new AbortController();
+  const to = { address: ADDRESS, method: Health.method.watch, signal: stop.signal };
+  const messages = clients.messages(to, {})[Symbol.asyncIterator]();
+  const next = messages.next();
+  let before = -1;
+  // It stands still in the end, or makes messages until the memory is full.
+  while (made !== before || made === 0) {
+    before = made;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    t.ok(made * bytes < 50e6, 'it stops');
+  }
+  stop.abort();
+  await next.catch(() => undefined);
+  await messages.return?.(undefined);
 });
