@@ -57,6 +57,8 @@ export interface ClientTls {
 interface Connection {
   readonly session: ClientHttp2Session;
   used: number;
+  /** Calls on their way. */
+  calls: number;
   /** Why it broke. */
   error: Error | undefined;
 }
@@ -90,10 +92,10 @@ export function createClients(
         tls === undefined
           ? connect(`http://${route(address)}`, SESSION_OPTIONS)
           : connect(`https://${route(address)}`, { ...SESSION_OPTIONS, ...tls });
-      const made: Connection = (known = { session, used: 0, error: undefined });
+      const made: Connection = (known = { session, used: 0, calls: 0, error: undefined });
       // Each call waits for the connection by a listener.
       session.setMaxListeners(0);
-      session.once('connect', () => keepUp(session));
+      session.once('connect', () => keepUp(session, () => made.calls > 0));
       session.on('error', (error: Error) => {
         made.error = error;
       });
@@ -128,6 +130,8 @@ export function createClients(
     };
     stream.on('response', hear);
     stream.on('trailers', hear);
+    connection.calls++;
+    stream.once('close', () => connection.calls--);
     // What went wrong is asked for when the stream is closed.
     stream.on('error', () => undefined);
     const distrust = (): void => {

@@ -258,7 +258,7 @@ export function listen(
   server.on('session', (session) => {
     sessions.add(session);
     session.once('close', () => sessions.delete(session));
-    keepUp(session);
+    keepUp(session, () => true);
   });
   // A connection that broke is no error of this peer's.
   server.on('sessionError', () => undefined);

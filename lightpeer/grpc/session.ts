@@ -19,18 +19,25 @@ export const SESSION_OPTIONS: SessionOptions = {
   maxSendHeaderBlockLength: 1 << 20,
 };
 
-/** For a session that is connected. One whose pings are not answered is ended. */
-export function keepUp(session: Http2Session): void {
+/**
+ * For a session that is connected. While it is `busy` it is pinged, and ended when a ping is not answered. Go servers take
+ * pings of a client without calls for an attack.
+ */
+export function keepUp(
+  session: Http2Session,
+  busy: () => boolean,
+  { everyMs = PING_EVERY_MS, answerMs = PING_ANSWER_MS } = {},
+): void {
   session.setLocalWindowSize(WINDOW_BYTES);
   let overdue: NodeJS.Timeout | undefined;
   const pings = setInterval(() => {
-    if (session.destroyed || overdue !== undefined) return;
-    overdue = setTimeout(() => session.destroy(), PING_ANSWER_MS).unref();
+    if (session.destroyed || overdue !== undefined || !busy()) return;
+    overdue = setTimeout(() => session.destroy(), answerMs).unref();
     session.ping(() => {
       clearTimeout(overdue);
       overdue = undefined;
     });
-  }, PING_EVERY_MS).unref();
+  }, everyMs).unref();
   session.once('close', () => {
     clearInterval(pings);
     clearTimeout(overdue);

@@ -3,7 +3,10 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Client, Metadata, Server, ServerCredentials, credentials, status as codes } from '@grpc/grpc-js';
 import type { ServiceError } from '@grpc/grpc-js';
 import fc from 'fast-check';
-import { connect } from 'node:http2';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:http2';
+import { createServer as createSilent } from 'node:net';
+import type { Socket } from 'node:net';
 import t from 'tap';
 import type { Block } from '../../../lightpeer/chain/block.js';
 import { createClients } from '../../../lightpeer/grpc/client.js';
@@ -17,9 +20,10 @@ import {
 import { blockFromWire, blockToWire } from '../../../lightpeer/grpc/convert.js';
 import { createUnframer, frame } from '../../../lightpeer/grpc/frames.js';
 import { listen, methodsOf } from '../../../lightpeer/grpc/server.js';
-import { MESSAGE_BYTES } from '../../../lightpeer/grpc/session.js';
+import { keepUp, MESSAGE_BYTES } from '../../../lightpeer/grpc/session.js';
 import { PeerError } from '../../../lightpeer/port.js';
 import type { Append } from '../../../lightpeer/replica/ports.js';
+import { holdsWithin } from '../../helpers/eventually.js';
 import { Health } from '../../../proto/gen/grpc/health/v1/health_pb.js';
 import { Lightpeer } from '../../../proto/gen/lightpeer_pb.js';
 import {
@@ -218,14 +222,7 @@ t.test('@grpc/grpc-js calls our server', async (t) => {
   endless.on('error', () => undefined);
   await new Promise((resolve) => endless.once('data', resolve));
   endless.cancel();
-  await new Promise<void>((resolve) => {
-    const look = setInterval(() => {
-      if (!gone) return;
-      clearInterval(look);
-      resolve();
-    }, 10);
-  });
-  t.ok(gone, 'a caller that goes away is noticed');
+  t.ok(await holdsWithin(() => gone), 'a caller that goes away is noticed');
 
   const session = connect(`http://${ADDRESS}`);
   const statusOf = (headers: Record<string, string>, body = Buffer.alloc(0)) =>
@@ -314,14 +311,7 @@ t.test('our client calls @grpc/grpc-js', async (t) => {
     if (sizes.length === 5) break;
   }
   t.strictSame(sizes, [0, 1, 2, 3, 4]);
-  await new Promise<void>((resolve) => {
-    const look = setInterval(() => {
-      if (!cancelled) return;
-      clearInterval(look);
-      resolve();
-    }, 10);
-  });
-  t.ok(cancelled, 'a stream that nobody reads further is ended');
+  t.ok(await holdsWithin(() => cancelled), 'a stream that nobody reads further is ended');
   server.forceShutdown();
   await t.rejects(clients.unary({ ...to, method: method.persist }, {}), { code: 'unreachable' });
 });
@@ -357,4 +347,43 @@ t.test('who does not read holds up who writes', async (t) => {
   stop.abort();
   await next.catch(() => undefined);
   await messages.return?.(undefined);
+});
+
+t.test('a connection is pinged while it has calls, and ended when nobody answers', async (t) => {
+  let pings = 0;
+  const server = createServer();
+  server.on('session', (session) => session.on('ping', () => pings++));
+  server.listen(PORT, HOST);
+  await once(server, 'listening');
+  const session = connect(`http://${ADDRESS}`);
+  await once(session, 'connect');
+  let asked = 0;
+  let busy = false;
+  await new Promise<void>((resolve) => {
+    const isBusy = (): boolean => {
+      if (++asked === 5) resolve();
+      return busy;
+    };
+    keepUp(session, isBusy, { everyMs: 20, answerMs: 5000 });
+  });
+  await new Promise((resolve) => session.ping(resolve));
+  t.equal(pings, 1, 'the one that shows that all before it would have come');
+  busy = true;
+  t.ok(await holdsWithin(() => pings > 3));
+  t.notOk(session.destroyed, 'they are answered');
+  session.destroy();
+  await new Promise((resolve) => server.close(resolve));
+
+  const sockets: Socket[] = [];
+  const silent = createSilent((socket) => sockets.push(socket));
+  silent.listen(PORT, HOST);
+  await once(silent, 'listening');
+  const unanswered = connect(`http://${ADDRESS}`);
+  unanswered.on('error', () => undefined);
+  await once(unanswered, 'connect');
+  keepUp(unanswered, () => true, { everyMs: 20, answerMs: 20 });
+  await once(unanswered, 'close');
+  t.ok(unanswered.destroyed);
+  for (const socket of sockets) socket.destroy();
+  silent.close();
 });
