@@ -111,16 +111,19 @@ function finish(stream: ServerHttp2Stream, trailers: OutgoingHttpHeaders, last?:
   stream.end(last);
 }
 
-/** Hands on the caller's messages, and ends a call whose messages cannot be read. */
+/** Hands on the caller's messages, and ends a call whose messages cannot be read: what still comes of it is let go. */
 function read(stream: ServerHttp2Stream, take: (message: Buffer) => void): void {
   const unframe = createUnframer(take);
-  stream.on('data', (chunk: Buffer) => {
+  const hear = (chunk: Buffer): void => {
     try {
       unframe(chunk);
     } catch (error) {
+      stream.off('data', hear).resume();
+      stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR));
       fail(stream, error instanceof PeerError ? error : new PeerError('invalid', String(error)));
     }
-  });
+  };
+  stream.on('data', hear);
 }
 
 /** The only message of a call that has one. */

@@ -4,7 +4,7 @@ import { Client, Metadata, Server, ServerCredentials, credentials, status as cod
 import type { ServiceError } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:http2';
+import { connect, constants, createServer } from 'node:http2';
 import { createServer as createSilent } from 'node:net';
 import type { Socket } from 'node:net';
 import t from 'tap';
@@ -314,6 +314,32 @@ t.test('our client calls @grpc/grpc-js', async (t) => {
   t.ok(await holdsWithin(() => cancelled), 'a stream that nobody reads further is ended');
   server.forceShutdown();
   await t.rejects(clients.unary({ ...to, method: method.persist }, {}), { code: 'unreachable' });
+});
+
+t.test('a call whose message is too large is answered, and goes no further', async (t) => {
+  const server = await listen(methodsOf(Health, { check: async () => ({}), watch: async function* () {} }), {
+    host: HOST,
+    port: PORT,
+  });
+  const session = connect(`http://${ADDRESS}`);
+  t.teardown(() => {
+    session.destroy();
+    server.close();
+  });
+  const large = frame(Buffer.alloc(100));
+  large.writeUInt32BE(MESSAGE_BYTES + 1, 1);
+  const headers = { ':method': 'POST', 'content-type': 'application/grpc' };
+  for (const name of ['Check', 'Watch']) {
+    const call = session.request({ ...headers, ':path': `/grpc.health.v1.Health/${name}` });
+    call.on('error', () => undefined);
+    call.write(large);
+    const [answer] = (await once(call, 'response')) as [Record<string, string>];
+    t.match(answer, { 'grpc-status': String(codes.RESOURCE_EXHAUSTED), 'grpc-message': /above the limit/ });
+    // It never says that it has ended.
+    call.resume();
+    await once(call, 'close');
+    t.equal(call.rstCode, constants.NGHTTP2_NO_ERROR);
+  }
 });
 
 t.test('who does not read holds up who writes', async (t) => {
