@@ -350,11 +350,18 @@ present state of a network that shares one file; where peers share a folder, the
   examples: [{ title: 'The newest state', params: { network: 'k8sPodNetwork', limit: 1 } }],
 });
 
+/** What a peer takes for a file of its folder: lightpeer/state/paths.ts. */
+const STATE_PART =
+  '(?!\\.)(?![^/]*(?:~|\\.(?:[tT][mM][pP]|[sS][wW][pPxX]|[pP][aA][rR][tT]))(?:/|$))[^/\\u0000\\\\]{1,255}';
+const STATE_PATH = `^(?![A-Za-z]:)${STATE_PART}(?:/${STATE_PART})*$`;
+
 export const persist_to_network = defineFunction({
   name: 'persist_to_network',
   summary: 'Add a block to a network',
   description: `Adds a block to a network's chain, as a program beside a peer would: the peers of the network write its payload
-to their state file. Exactly one of \`payload\`, \`payload_base64\`, \`deleted\` is given, at most ${MAX_PAYLOAD_BYTES} bytes. The answer
+to their state file: where they share one file a block without \`path\`, where they share a folder one with it; others are in the
+chain alone. Exactly one of \`payload\`, \`payload_base64\`, \`deleted\` is given, at most ${MAX_PAYLOAD_BYTES} bytes, and no more than a
+request may hold (\`XI_BODY_LIMIT_BYTES\`; base64 takes a third more). The answer
 comes when every member of ours has the block on disk. When it fails late the block may be there all the same: a call again with
 the same \`id\` adds it once.`,
   effect: 'update',
@@ -374,8 +381,9 @@ the same \`id\` adds it once.`,
         description: 'Which file of a shared folder it is. Absent: the only state.',
         minLength: 1,
         maxLength: 1024,
-        pattern: '^(?!/)(?!(.*/)?\\.{1,2}(/|$))[^\\u0000\\\\]*[^/\\u0000\\\\]$',
-        'x-rule': "a path inside the folder: no '/' at its start or end, no '.' or '..' in it, no '\\\\'",
+        pattern: STATE_PATH,
+        'x-rule':
+          "a path inside the folder, whose parts are not empty, do not begin with '.' and do not end as unfinished files do ('~', '.tmp', '.swp', '.swx', '.part'), without '\\\\' and drive",
       }),
     ),
     deleted: Type.Optional(Type.Literal(true, { description: 'The file at `path` is gone.' })),

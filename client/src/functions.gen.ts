@@ -1567,7 +1567,9 @@ export interface Functions {
    * Add a block to a network.
    *
    * Adds a block to a network's chain, as a program beside a peer would: the peers of the network write its payload
-   * to their state file. Exactly one of `payload`, `payload_base64`, `deleted` is given, at most 4128768 bytes. The answer
+   * to their state file: where they share one file a block without `path`, where they share a folder one with it; others are in the
+   * chain alone. Exactly one of `payload`, `payload_base64`, `deleted` is given, at most 4128768 bytes, and no more than a
+   * request may hold (`XI_BODY_LIMIT_BYTES`; base64 takes a third more). The answer
    * comes when every member of ours has the block on disk. When it fails late the block may be there all the same: a call again with
    * the same `id` adds it once.
    */

@@ -71,6 +71,10 @@ export const addLightpeer: Implementations['add_lightpeer'] = async (deps, param
     throw invalidParams('add_lightpeer', [
       { field: 'image', message: 'is required: the setting XI_LIGHTPEER_IMAGE names none' },
     ]);
+  if (mountPath.replace(/\/+$/, '') === CHAIN_PATH)
+    throw invalidParams('add_lightpeer', [
+      { field: 'mount_path', message: `must not be ${CHAIN_PATH}: the sidecar keeps its chain there` },
+    ]);
   const object = await deps.kube.get(resource, { namespace, name }, call.io());
   const template = object.spec?.template;
   const known = (template?.spec?.containers ?? [])

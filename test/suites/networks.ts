@@ -316,6 +316,10 @@ export async function networkSuite(t: Test, target: Target, lab: NetworkLab): Pr
     has(t, wrong, 400, 'invalid_params');
     t.match(wrong.body['errors'], [{ field: 'containers' }]);
     has(t, await fn('add_lightpeer', { image: 'peer:1' }), 400, 'invalid_params');
+    const chain = { deployment: 'bare', image: 'peer:1', mount_path: '/var/lib/lightpeer/' };
+    const taken = await fn('add_lightpeer', chain);
+    has(t, taken, 400, 'invalid_params');
+    t.match(taken.body['errors'], [{ field: 'mount_path', message: /keeps its chain there/ }]);
     has(t, await fn('delete_deployment', { name: 'bare', wait: true }), 200);
   });
 
