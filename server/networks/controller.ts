@@ -133,7 +133,8 @@ export async function control(leadership: Leadership, options: ControllerOptions
         const kept = new Map([...ledger.get(key), [pod.uid, pod.incarnation]]);
         await ledger.set(key, kept, AbortSignal.timeout(KEEP_MS));
       },
-      left: (pod) => roster.seenOff(key, pod.uid),
+      left: (pod) => roster.arrived(key, pod.uid),
+      seenOff: (pod) => roster.seenOff(key, pod.uid),
     });
     metrics.reconciled((performance.now() - began) / 1000);
     // One that was lost long ago is asked again as all are.

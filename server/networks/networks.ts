@@ -11,7 +11,7 @@ import { createNetworkMetrics } from './network-metrics.js';
 import { NETWORK_LABEL, peerPodOf } from './peer-pod.js';
 import type { PeerPod } from './peer-pod.js';
 import { plan } from './plan.js';
-import type { Report } from './plan.js';
+import type { Report, Stranger } from './plan.js';
 
 export interface NetworksOptions {
   readonly kube: Kube;
@@ -38,9 +38,9 @@ export function createNetworks({ kube, peers, shared, ownNamespace, peerImage }:
     mine: readonly PeerPod[],
     reports: ReadonlyMap<string, Report>,
     io: PeerIo | undefined,
-  ): Promise<Map<string, number>> => {
+  ): Promise<Map<string, Stranger>> => {
     const here = new Set(mine.map(({ address }) => address));
-    const found = new Map<string, number>();
+    const found = new Map<string, Stranger>();
     const known = [...reports.values()].every(
       (report) => report.kind !== 'status' || report.members.every((member) => here.has(member)),
     );
@@ -52,7 +52,7 @@ export function createNetworks({ kube, peers, shared, ownNamespace, peerImage }:
         const page = await kube.list(PODS, namespace, query, { signal: io?.signal, project: peerPodOf });
         for (const pod of page.items)
           if (pod?.phase === 'running' && pod.address !== undefined && !here.has(pod.address))
-            found.set(pod.address, pod.createdAt);
+            found.set(pod.address, { createdAt: pod.createdAt, moved: false });
         next = page.metadata.continue;
       } while (next);
     }
@@ -72,7 +72,7 @@ export function createNetworks({ kube, peers, shared, ownNamespace, peerImage }:
         const mute = [...reports.values()].some(({ kind }) => kind === 'mute');
         const done = mute ? await ledger.read(network.key, io?.signal) : new Map<string, string>();
         const elsewhere = await strangers(network, mine, reports, io);
-        return plan({ pods: mine, reports, done, elsewhere, moved, departed: [] });
+        return plan({ pods: mine, reports, done, elsewhere, moved, settled: new Set(), departed: [] });
       } catch (error) {
         throw fromPeer(error);
       }

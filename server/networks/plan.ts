@@ -14,6 +14,13 @@ export type Report =
   /** It does not answer; `lost` when for so long that the other members have dropped it. */
   | { readonly kind: 'silent'; readonly why: string; readonly lost: boolean };
 
+/** A running pod of another network. */
+export interface Stranger {
+  readonly createdAt: number;
+  /** It is known to have still to leave the network that it was in. */
+  readonly moved: boolean;
+}
+
 export interface Situation {
   /** The pods with the network's label. */
   readonly pods: readonly PeerPod[];
@@ -21,10 +28,12 @@ export interface Situation {
   readonly reports: ReadonlyMap<string, Report>;
   /** Peers that cannot be asked and were joined: uid → incarnation. */
   readonly done: ReadonlyMap<string, string>;
-  /** Running pods of other networks: address → created at. */
-  readonly elsewhere: Pick<ReadonlyMap<string, number>, 'has' | 'get'>;
-  /** Pods whose label was seen to change to this network: uids. */
+  /** Running pods of other networks, by address. */
+  readonly elsewhere: Pick<ReadonlyMap<string, Stranger>, 'get'>;
+  /** Pods whose peers were last known in another network, and have still to leave it: uids. */
   readonly moved: ReadonlySet<string>;
+  /** Pods whose peers are known to be in this network rightly: uids. */
+  readonly settled: ReadonlySet<string>;
   /** Pods that run on and whose label was seen to go. */
   readonly departed: readonly PeerPod[];
 }
@@ -149,18 +158,21 @@ function misplaced(node: Node, nodes: readonly Node[], situation: Situation): st
   const here = new Map(nodes.map((other) => [other.address, other]));
   const labelled = new Set(situation.pods.map((other) => other.address));
   const strangers = status.members.filter((member) => !labelled.has(member));
-  const there = strangers.filter((member) => situation.elsewhere.has(member));
   const companions = status.members.filter(
     (member) => member === address || here.get(member)?.status?.members.includes(address) === true,
   );
-  const [stranger] = there.length > 0 ? there : companions.length > 1 ? [] : strangers;
-  if (stranger === undefined) return undefined;
-  if (situation.moved.has(pod.uid)) return `its label changed, and it is still with ${stranger}`;
-  if (there.length === 0) return undefined;
-  // Not seen to move, so the minority goes; of equal ones the younger, which both sides find alike.
+  if (situation.moved.has(pod.uid)) {
+    const others = strangers.filter((member) => situation.elsewhere.get(member) !== undefined);
+    const [stranger] = others.length > 0 || companions.length > 1 ? others : strangers;
+    return stranger && `its label changed, and it is still with ${stranger}`;
+  }
+  // Of those that have still to leave it is known that it is they who moved.
+  const there = strangers.filter((member) => situation.elsewhere.get(member)?.moved === false);
+  if (there.length === 0 || situation.settled.has(pod.uid)) return undefined;
+  // Nobody knows who moved, so the minority goes; of equal ones the younger, which both sides find alike.
   const oldest = (created: number[]): number => Math.min(...created);
   const mine = oldest(companions.map((member) => here.get(member)?.pod.createdAt ?? pod.createdAt));
-  const theirs = oldest(there.map((member) => situation.elsewhere.get(member) ?? 0));
+  const theirs = oldest(there.map((member) => situation.elsewhere.get(member)?.createdAt ?? 0));
   const first = (addresses: string[]): string => [...addresses].sort()[0] ?? '';
   const goes =
     there.length - companions.length || mine - theirs || (first(companions) < first(there) ? -1 : 1);
@@ -216,7 +228,8 @@ export function plan(situation: Situation): Plan {
   const dropped = new Set(departed.map(({ address }) => address));
   for (const { pod, status } of main)
     for (const address of status?.members ?? [])
-      if (!here.has(address) && situation.elsewhere.has(address) && !dropped.has(address)) {
+      // One that has still to leave forgets what it has by that; one that is dropped before keeps it.
+      if (!here.has(address) && situation.elsewhere.get(address)?.moved === false && !dropped.has(address)) {
         dropped.add(address);
         steps.push({ do: 'drop', pod, address });
       }

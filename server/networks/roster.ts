@@ -12,8 +12,8 @@ export interface Roster {
   /** How many pods run. */
   size(): number;
   /** What is known of a network but for what its peers say. */
-  of(key: string): Pick<Situation, 'pods' | 'elsewhere' | 'moved' | 'departed'>;
-  /** A pod that moved has arrived. */
+  of(key: string): Pick<Situation, 'pods' | 'elsewhere' | 'moved' | 'settled' | 'departed'>;
+  /** A pod's peer is in the network rightly, or empty and about to join it. */
   arrived(key: string, uid: string): void;
   /** A pod that departed was seen off. */
   seenOff(key: string, uid: string): void;
@@ -21,7 +21,6 @@ export interface Roster {
 
 interface Network {
   readonly pods: Map<string, PeerPod>;
-  readonly moved: Set<string>;
   readonly departed: Map<string, PeerPod>;
 }
 
@@ -29,11 +28,13 @@ export function createRoster(shared: SharedNetworks): Roster {
   const networks = new Map<string, Network>();
   /** Running peers by address. */
   const addresses = new Map<string, PeerPod>();
+  /** uid → the network that a pod's peer was last known in, whatever its label says since. */
+  const homes = new Map<string, string>();
 
   const at = (key: string): Network => {
     let network = networks.get(key);
     if (network === undefined) {
-      network = { pods: new Map(), moved: new Set(), departed: new Map() };
+      network = { pods: new Map(), departed: new Map() };
       networks.set(key, network);
     }
     return network;
@@ -56,20 +57,25 @@ export function createRoster(shared: SharedNetworks): Roster {
         const network = at(key);
         keys.add(key);
         network.pods.delete(pod.uid);
-        if (now?.key !== key) network.moved.delete(pod.uid);
+        if (now?.key !== key && !homes.has(pod.uid)) homes.set(pod.uid, key);
         const known = pod.address === undefined ? undefined : addresses.get(pod.address);
         if (known?.uid === pod.uid && pod.address !== undefined) addresses.delete(pod.address);
-        // It runs on without the label, as far as one can see.
-        if (now === undefined && pod.phase === 'running') network.departed.set(pod.uid, pod);
+        if (now === undefined && pod.phase !== 'running') homes.delete(pod.uid);
+        else if (now === undefined) {
+          // It runs on without the label, as far as one can see.
+          const home = homes.get(pod.uid) ?? key;
+          at(home).departed.set(pod.uid, pod);
+          keys.add(home);
+        }
       }
       if (now !== undefined) {
         const { key, pod } = now;
         const network = at(key);
         keys.add(key);
         network.pods.set(pod.uid, pod);
-        network.departed.delete(pod.uid);
+        // One that comes back under another label leaves by its move.
+        networks.get(homes.get(pod.uid) ?? key)?.departed.delete(pod.uid);
         if (pod.phase === 'running' && pod.address !== undefined) addresses.set(pod.address, pod);
-        if (before !== undefined && before.key !== key) network.moved.add(pod.uid);
       }
       for (const key of keys) tidy(key);
       return [...keys];
@@ -78,23 +84,28 @@ export function createRoster(shared: SharedNetworks): Roster {
     size: () => addresses.size,
     of(key) {
       const network = networks.get(key);
-      const other = (address: string): PeerPod | undefined => {
-        const known = addresses.get(address);
-        return known === undefined || keyOf(known) === key ? undefined : known;
-      };
+      const pods = [...(network?.pods.values() ?? [])];
+      const uids = pods.map(({ uid }) => uid).filter((uid) => homes.has(uid));
       return {
-        pods: [...(network?.pods.values() ?? [])],
+        pods,
         elsewhere: {
-          has: (address) => other(address) !== undefined,
-          get: (address) => other(address)?.createdAt,
+          get(address) {
+            const known = addresses.get(address);
+            const labelled = known && keyOf(known);
+            if (known === undefined || labelled === key) return undefined;
+            return { createdAt: known.createdAt, moved: (homes.get(known.uid) ?? labelled) !== labelled };
+          },
         },
-        moved: network?.moved ?? new Set(),
+        moved: new Set(uids.filter((uid) => homes.get(uid) !== key)),
+        settled: new Set(uids.filter((uid) => homes.get(uid) === key)),
         departed: [...(network?.departed.values() ?? [])],
       };
     },
-    arrived: (key, uid) => void networks.get(key)?.moved.delete(uid),
+    arrived(key, uid) {
+      if (networks.get(key)?.pods.has(uid) === true) homes.set(uid, key);
+    },
     seenOff(key, uid) {
-      networks.get(key)?.departed.delete(uid);
+      if (networks.get(key)?.departed.delete(uid) === true) homes.delete(uid);
       tidy(key);
     },
   };

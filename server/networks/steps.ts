@@ -20,8 +20,10 @@ export interface Progress {
   isJoined(pod: PeerPod): boolean;
   /** Remembers a join. */
   keep(pod: PeerPod, report: Report | undefined): Promise<void>;
-  /** A pod without the label was seen off. */
+  /** The peer has left the network that it was in, and is empty. */
   left(pod: PeerPod): void;
+  /** All was tried for a pod without the label. */
+  seenOff(pod: PeerPod): void;
 }
 
 export interface Outcome {
@@ -109,6 +111,7 @@ export function createSteps({ peers, leadership, events, metrics }: Options) {
           return;
         case 'leave':
           await leave(step);
+          progress.left(pod);
           events.tell(pod, 'Normal', 'LeftNetwork', `The peer has left its network: ${step.why}.`);
           return;
         default: {
@@ -153,7 +156,7 @@ export function createSteps({ peers, leadership, events, metrics }: Options) {
         else if (step.do !== 'drop') events.tell(step.pod, 'Warning', 'JoinFailed', words(error));
       } finally {
         // Tried once: one that has no label is not ours to chase.
-        if (step.do === 'leave' && !reports.has(step.pod.uid)) progress.left(step.pod);
+        if (step.do === 'leave' && !reports.has(step.pod.uid)) progress.seenOff(step.pod);
       }
     }
     return { done, failures };

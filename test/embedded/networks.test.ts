@@ -221,6 +221,35 @@ t.test('our peers', { timeout: 120_000 }, async (t) => {
     await label(c.name, null);
     await Promise.all([together(a, b), together(c)]);
   });
+
+  const moves = async (title: string, stay: number, move: number): Promise<void> => {
+    await t.test(title, async (t) => {
+      const id = title.replace(/\W+/g, '-');
+      const pods: Member[] = [];
+      for (let i = 0; i < stay + move; i++) pods.push(await makeMember('default', id));
+      await together(...pods);
+      await pods[0]!.peer.persist('precious');
+      const there = await makeMember('default', `${id}-new`);
+      const [moved, rest] = [pods.slice(0, move), pods.slice(move)];
+      await Promise.all(
+        moved.map(({ name }) =>
+          kube.patch(
+            PODS,
+            { namespace: 'default', name },
+            { type: 'merge', body: { metadata: { labels: { 'klight.networkId': `${id}-new` } } } },
+          ),
+        ),
+      );
+      await Promise.all([together(...rest), together(there, ...moved)]);
+      for (const { peer } of rest) {
+        t.same(peer.payloads(), ['precious'], 'what the network has stays where it was');
+        t.notOk(peer.told.includes('leave'));
+      }
+      for (const { peer } of [there, ...moved]) t.same(peer.payloads(), [], 'and comes nowhere else');
+    });
+  };
+  await moves('the older of two pods moves', 1, 1);
+  await moves('two of three pods move', 1, 2);
   await next.stop();
 });
 

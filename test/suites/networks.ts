@@ -201,6 +201,34 @@ export async function networkSuite(t: Test, target: Target, lab: NetworkLab): Pr
     await remove('three', 'four');
   });
 
+  await t.test('moving the older pod, and most pods: the state stays, and does not come along', async (t) => {
+    const all = ['seven', 'eight', 'nine'];
+    for (const [network, count] of [
+      ['elders', 1],
+      ['many', 2],
+    ] as const) {
+      const names = all.slice(0, count + 1);
+      // One after another, so that the first is the oldest.
+      for (const name of names) {
+        await makePod(name);
+        has(t, await fn('join_network', { network, pod: name }), 200);
+      }
+      has(t, await fn('persist_to_network', { network, payload: 'precious' }), 200);
+      for (const pod of names.slice(0, count))
+        has(t, await fn('join_network', { network: `${network}-new`, pod, move: true }), 200);
+      const payloads = async (id: string) =>
+        (await fn('query_network', { network: id })).body['items'].map(({ payload }: Item) => payload);
+      t.same(membersOf(await fn('get_network', { network })), names.slice(count));
+      t.same(await payloads(network), ['precious']);
+      t.same(await payloads(`${network}-new`), []);
+      await remove(...names);
+      for (const name of names)
+        while (
+          (await kube.list(PODS, namespace, { fieldSelector: `metadata.name=${name}` })).items.length > 0
+        );
+    }
+  });
+
   await t.test('join_network of a Deployment: its template gets the label', async (t) => {
     await makeDeployment('shared', 3);
     const joined = await fn('join_network', { network: 'trio', deployment: 'shared' });

@@ -151,8 +151,8 @@ t.test('the roster', (t) => {
   };
   t.same(roster.change({ type: 'added', object: labelledPod(a) }), ['default/n']);
   t.same(of('default/n'), [1, 0, 0]);
-  t.ok(roster.of('default/other').elsewhere.has('10.0.0.1:9081'));
-  t.notOk(roster.of('default/n').elsewhere.has('10.0.0.1:9081'), 'its own is not elsewhere');
+  t.ok(roster.of('default/other').elsewhere.get('10.0.0.1:9081'));
+  t.notOk(roster.of('default/n').elsewhere.get('10.0.0.1:9081'), 'its own is not elsewhere');
 
   const b = pod({ metadata: { labels: { 'klight.networkId': 'm' } } });
   t.same(roster.change({ type: 'modified', object: labelledPod(b), previous: labelledPod(a) }), [
@@ -161,8 +161,17 @@ t.test('the roster', (t) => {
   ]);
   t.same(of('default/n'), [0, 0, 0]);
   t.same(of('default/m'), [1, 1, 0], 'it moved');
+  const seen = (key: string) => roster.of(key).elsewhere.get('10.0.0.1:9081')?.moved;
+  t.equal(seen('default/n'), true, 'those that it left know that it did');
+  roster.arrived('default/n', 'u');
+  t.same(of('default/m'), [1, 1, 0], 'who looked before it moved does not bring it back');
+  roster.change({ type: 'modified', object: labelledPod(a), previous: labelledPod(b) });
+  t.same([...roster.of('default/n').settled], ['u'], 'one that comes back before it left is where it was');
+  roster.change({ type: 'modified', object: labelledPod(b), previous: labelledPod(a) });
   roster.arrived('default/m', 'u');
   t.same(of('default/m'), [1, 0, 0]);
+  t.same([...roster.of('default/m').settled], ['u']);
+  t.equal(seen('default/n'), false);
 
   t.same(
     roster.change({ type: 'deleted', object: labelledPod(b) }),
@@ -170,11 +179,20 @@ t.test('the roster', (t) => {
     'its label is gone, and it runs on',
   );
   t.same(of('default/m'), [0, 0, 1]);
-  t.notOk(roster.of('default/n').elsewhere.has('10.0.0.1:9081'));
+  t.notOk(roster.of('default/n').elsewhere.get('10.0.0.1:9081'));
   roster.arrived('default/m', 'u');
   t.same(of('default/m'), [0, 0, 1], 'who looked before it left takes nothing of that back');
   roster.seenOff('default/m', 'u');
   t.same([...roster.keys()], [], 'nothing is kept of what is over');
+
+  roster.change({ type: 'added', object: labelledPod(a) });
+  roster.change({ type: 'deleted', object: labelledPod(a) });
+  roster.change({ type: 'added', object: labelledPod(b) });
+  t.same(of('default/m'), [1, 1, 0], 'without a label for a moment, it moved all the same');
+  t.same(of('default/n'), [0, 0, 0]);
+  roster.change({ type: 'deleted', object: labelledPod(b) });
+  t.same(of('default/n'), [0, 0, 1], 'it departs from where it still is');
+  roster.seenOff('default/n', 'u');
 
   roster.change({ type: 'added', object: labelledPod(a) });
   roster.change({

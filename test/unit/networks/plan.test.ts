@@ -42,6 +42,9 @@ interface Case {
   stale?: string;
   elsewhere?: string;
   moved?: string;
+  settled?: string;
+  /** Of those elsewhere, the ones that have still to leave. */
+  leaving?: string;
   departed?: string;
   /** `join b via a`, in order. */
   steps: string[];
@@ -227,6 +230,30 @@ const cases: Case[] = [
     states: 'a',
   },
   {
+    title: 'the older pod moves: who stays is not told to leave, and drops nobody who has still to leave',
+    pods: { b: 'ab' },
+    elsewhere: 'a',
+    leaving: 'a',
+    steps: [],
+    states: 'm',
+  },
+  {
+    title: 'most pods move: who stays is not told to leave',
+    pods: { c: 'abc' },
+    elsewhere: 'ab',
+    leaving: 'ab',
+    steps: [],
+    states: 'm',
+  },
+  {
+    title: 'who is known to be here rightly stays, and drops those who have left and are still listed',
+    pods: { c: 'abc' },
+    elsewhere: 'ab',
+    settled: 'c',
+    steps: ['drop c a', 'drop c b'],
+    states: 'm',
+  },
+  {
     title: 'nobody saw it move: the minority leaves',
     pods: { b: 'xyb' },
     elsewhere: 'xy',
@@ -279,6 +306,8 @@ function situationOf({
   stale = '',
   elsewhere = '',
   moved = '',
+  settled = '',
+  leaving = '',
   departed = '',
 }: Case): Situation {
   const reports = new Map<string, Report>();
@@ -291,8 +320,14 @@ function situationOf({
       ...[...done].map((name) => [name, pod(name).incarnation] as const),
       ...[...stale].map((name) => [name, 'of another time'] as const),
     ]),
-    elsewhere: new Map([...elsewhere].map((name) => [address(name), name.charCodeAt(0)])),
+    elsewhere: new Map(
+      [...elsewhere].map((name) => [
+        address(name),
+        { createdAt: name.charCodeAt(0), moved: leaving.includes(name) },
+      ]),
+    ),
     moved: new Set(moved),
+    settled: new Set(settled),
     departed: [...departed].map((name) => pod(name)),
   };
 }
@@ -371,7 +406,7 @@ function happen(world: World, event: Event): void {
   else if (canLeave) world.relabel(uid, event.do === 'relabel' ? NETWORKS[event.network] : undefined);
 }
 
-/** What must hold when all is settled. */
+/** What must hold when all is settled, and of what was done until then. */
 function check(world: World): void {
   const say = (what: string): never => {
     throw new Error(
@@ -395,6 +430,10 @@ function check(world: World): void {
         if (!world.peer(uid).members.includes(address)) say(`${uid} does not know ${address}`);
   }
   if (world.settle() > 0) say('it is not at rest');
+  if (world.knows)
+    for (const step of world.log)
+      if (step.startsWith('leave ') && !world.relabelled.has(step.slice('leave '.length)))
+        say(`${step}, whose label never changed`);
 }
 
 const runs = (kinds: readonly Kind[], title: string): void => {

@@ -26,7 +26,12 @@ export class World {
   readonly done = new Map<string, Map<string, string>>();
   /** All that was done: `join a b`. */
   readonly log: string[] = [];
-  private moved = new Map<string, Set<string>>();
+  /** Pods whose label was ever changed. */
+  readonly relabelled = new Set<string>();
+  /** Whether the controller saw all of that. */
+  knows = true;
+  /** The network that a pod's peer was last known in. */
+  private homes = new Map<string, string>();
   private departed = new Map<string, PeerPod[]>();
   private clock = 0;
   private addresses = 0;
@@ -81,13 +86,13 @@ export class World {
     const pod = this.pod(uid);
     const before = pod.network;
     if (before === network) return;
+    this.relabelled.add(uid);
     if (network === undefined) {
       this.departed.set(before, [...(this.departed.get(before) ?? []), this.peerPod(pod)]);
       this.pods.delete(uid);
       return;
     }
-    this.moved.get(before)?.delete(uid);
-    this.moved.set(network, new Set([...(this.moved.get(network) ?? []), uid]));
+    if (!this.homes.has(uid)) this.homes.set(uid, before);
     pod.network = network;
   }
 
@@ -100,7 +105,8 @@ export class World {
 
   /** The controller forgets all but what it keeps in the cluster. */
   restartController(): void {
-    this.moved = new Map();
+    this.knows = false;
+    this.homes = new Map();
     this.departed = new Map();
   }
 
@@ -121,6 +127,10 @@ export class World {
     return [
       ...new Set([...[...this.pods.values()].map(({ network }) => network), ...this.departed.keys()]),
     ].sort();
+  }
+
+  private isMoved({ uid, network }: WorldPod): boolean {
+    return (this.homes.get(uid) ?? network) !== network;
   }
 
   situation(network: string): Situation {
@@ -149,9 +159,12 @@ export class World {
       reports,
       done: this.done.get(network) ?? new Map(),
       elsewhere: new Map(
-        all.filter((pod) => pod.network !== network).map(({ address, createdAt }) => [address, createdAt]),
+        all
+          .filter((pod) => pod.network !== network)
+          .map((pod) => [pod.address, { createdAt: pod.createdAt, moved: this.isMoved(pod) }]),
       ),
-      moved: this.moved.get(network) ?? new Set(),
+      moved: new Set(pods.filter(({ uid }) => this.isMoved(this.pod(uid))).map(({ uid }) => uid)),
+      settled: new Set(pods.filter(({ uid }) => this.homes.get(uid) === network).map(({ uid }) => uid)),
       departed: this.departed.get(network) ?? [],
     };
   }
@@ -178,6 +191,7 @@ export class World {
           other.members = other.members.filter((one) => one !== address);
       peer.members = [address];
       peer.blocks = 0;
+      if (this.pods.has(pod.uid)) this.homes.set(pod.uid, network);
       this.departed.delete(network);
       return;
     }
@@ -201,7 +215,7 @@ export class World {
     for (const step of decided.steps) this.do(network, step);
     const busy = new Set(decided.steps.map(({ pod }) => pod.uid));
     for (const { pod, state } of decided.standings)
-      if (state === 'member' && !busy.has(pod.uid)) this.moved.get(network)?.delete(pod.uid);
+      if (state === 'member' && !busy.has(pod.uid)) this.homes.set(pod.uid, network);
     if (decided.steps.length === 0) this.departed.delete(network);
     return decided;
   }
