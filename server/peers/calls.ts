@@ -30,6 +30,9 @@ const FAULTS: Partial<Record<codes, PeerFault>> = {
 const FOREIGN =
   /protocol error|parse error|HTTP status code|content-type|bad method|ERR_HTTP2|Expected HTTP/i;
 
+/** What grpc-js adds that is another each time, or says nothing: the same fault is to have the same words. */
+const NOISE = / \(\d{4}-\d\d-\d\dT[\d:.]+Z\)|\. Resolution note: (?=\.?$)/g;
+
 const wordsOf: Record<PeerFault, (what: string, details: string) => string> = {
   unreachable: (what, details) => `${what} cannot be reached: ${details}.`,
   deadline: (what) => `${what} did not answer in time.`,
@@ -43,13 +46,14 @@ const wordsOf: Record<PeerFault, (what: string, details: string) => string> = {
 /** A failure of grpc-js as ours. `what` names the peer; `trouble` is what is known of its connection beside gRPC. */
 export function peerError(what: string, error: unknown, trouble?: Error): PeerError {
   if (error instanceof PeerError) return error;
-  const { code = codes.UNKNOWN, details = String(error) } = error as Partial<ServiceError>;
+  const { code = codes.UNKNOWN, details: said = String(error) } = error as Partial<ServiceError>;
+  const details = said.replace(NOISE, '').replace(/\.+$/, '');
   const known = FAULTS[code] ?? 'refused';
   const fault =
     (known === 'unreachable' || known === 'unsupported') && FOREIGN.test(details) ? 'foreign' : known;
   if (trouble !== undefined && (fault === 'unreachable' || fault === 'deadline'))
     return new PeerError(fault, wordsOf.unreachable(what, trouble.message.replace(/\.+$/, '')), trouble);
-  return new PeerError(fault, wordsOf[fault](what, details.replace(/\.+$/, '')), error);
+  return new PeerError(fault, wordsOf[fault](what, details), error);
 }
 
 const deadlineOf = ({ timeoutMs }: Bounds): { deadline?: number } =>

@@ -322,6 +322,17 @@ t.test('which pods are peers', { timeout: 120_000 }, async (t) => {
       new RegExp(`default/${empty.name} at ${empty.ip}:9081 cannot be reached: .*REFUSED`),
     );
     t.match(why(web.name), /does not answer as a lightpeer/);
+    t.notMatch(why(web.name), /\d\d:\d\d:\d\d|Resolution note/, 'nothing that is another each time');
+    // Told after some seconds, and not again at each later look.
+    await until(
+      'event',
+      () => eventsOf(web.name),
+      (seen) => seen.length > 0,
+    );
+    const passes = () => value(controller.metrics, 'xi_network_reconcile_seconds_count');
+    const before = passes();
+    await until('more looks', passes, (now) => now > before + 30);
+    t.same(await eventsOf(web.name), ['PeerUnreachable']);
     server.close();
     server.closeAllConnections();
   });
