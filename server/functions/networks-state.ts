@@ -110,13 +110,15 @@ export const states = {
       try {
         const { ref, plan } = await surveyOf(deps, call, params);
         contact = contactsOf(ref, plan)[0]!;
-        if (lost !== undefined) yield [{ event: 'switched', pod: contact.name }];
         for await (const item of watchAt(deps, call, contact, cursor)) {
+          if (lost !== undefined) yield [{ event: 'switched', pod: contact.name }];
           begun = true;
           lost = undefined;
           cursor = item.cursor ?? cursor;
           yield [item];
         }
+        // A peer that goes in good order ends the stream, which otherwise has no end.
+        throw new PeerError('unreachable', `The peer of pod ${contact.name} has ended the stream.`);
       } catch (error) {
         if (call.signal.aborted) throw call.signal.reason;
         if (error instanceof PeerError && error.fault === 'refused' && cursor !== undefined) {

@@ -143,6 +143,40 @@ export async function networkSuite(t: Test, target: Target, lab: NetworkLab): Pr
     t.same(seen, ['first', 'second', 'third', 'AP/+', 'live', 'late']);
   });
 
+  await t.test(
+    'watch_network_state goes on by another peer when the pod of its own is deleted',
+    async (t) => {
+      for (const name of ['ten', 'eleven']) {
+        await makePod(name);
+        has(t, await fn('join_network', { network: 'relay', pod: name }), 200);
+      }
+      has(t, await fn('persist_to_network', { network: 'relay', payload: 'before' }), 200);
+      const { body } = await fn('get_network', { network: 'relay' });
+      const contact = (body['contact'] as Item)['pod'] as string;
+      const other = contact === 'ten' ? 'eleven' : 'ten';
+      const left = new AbortController();
+      const seen: unknown[] = [];
+      for await (const { type, item } of lines(
+        url,
+        'watch_network_state',
+        { namespace, network: 'relay' },
+        { signal: left.signal },
+      )) {
+        if (type !== 'item') continue;
+        const { event, payload, pod } = item as Item;
+        seen.push(
+          event === 'block' ? payload : event === 'switched' ? `${event} to ${pod as string}` : event,
+        );
+        if (event !== 'live') continue;
+        if (seen.length > 2) break;
+        await kube.delete(PODS, { namespace, name: contact });
+      }
+      left.abort();
+      t.same(seen, ['before', 'live', `switched to ${other}`, 'live'], 'no block comes twice');
+      await remove(other);
+    },
+  );
+
   await t.test('list_networks', async (t) => {
     await makePod('three', 'another');
     const listed = await fn('list_networks');
