@@ -1,5 +1,6 @@
 /** What is posted to pods: binding to a Kubernetes node. */
 import { sendJson } from './answers.js';
+import { required } from './field-errors.js';
 import { conflict, methodNotAllowed, unexplained } from './errors.js';
 import { objectAt, objectsAt, stringAt } from './json.js';
 import type { JsonObject } from './json.js';
@@ -8,6 +9,7 @@ import { parseWriteQuery, readBody } from './requests.js';
 import { namedObject, userAgent } from './resource-call.js';
 import type { ResourceCall, ResourceHandler } from './resource-call.js';
 import type { SubresourceDeps } from './subresources.js';
+import { oneOf } from './validation/fields.js';
 import { decodeBody } from './write-body.js';
 
 export const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
@@ -36,11 +38,16 @@ export const createBindingHandler =
     const at = namedObject(call);
     const binding = await postedBody(deps, call, ['', 'v1', 'Binding']);
     const node = stringAt(binding, 'target', 'name') ?? '';
-    if (node === '') throw unexplained('target.name: Required value');
+    const kind = stringAt(binding, 'target', 'kind') ?? '';
+    const wrong = [
+      ...(kind === '' ? [] : oneOf(kind, 'target.kind', ['Node', '<empty>'])),
+      ...(node === '' ? [required('target.name')] : []),
+    ].map(({ field, message }) => `${field}: ${message}`);
+    if (wrong.length > 0) throw unexplained(wrong.length === 1 ? wrong.join() : `[${wrong.join(', ')}]`);
     const options = parseWriteQuery(call.query, 'CreateOptions', userAgent(call.request));
     deps.registry.update(
       at,
-      'main',
+      'binding',
       (pod) => {
         const bound = stringAt(pod, 'spec', 'nodeName');
         if (bound)
@@ -49,25 +56,21 @@ export const createBindingHandler =
             at.name,
             `pod ${at.name} is already assigned to node "${bound}"`,
           );
-        return { ...pod, spec: { ...objectAt(pod, 'spec'), nodeName: node } };
+        const others = objectsAt(pod, 'status', 'conditions').filter(({ type }) => type !== 'PodScheduled');
+        const scheduled = {
+          type: 'PodScheduled',
+          status: 'True',
+          lastProbeTime: null,
+          lastTransitionTime: timestamp(),
+        };
+        return {
+          ...pod,
+          spec: { ...objectAt(pod, 'spec'), nodeName: node },
+          status: { ...objectAt(pod, 'status'), conditions: [...others, scheduled] },
+        };
       },
-      options,
+      // Nobody comes to own what a binding sets.
+      { ...options, record: () => undefined },
     );
-    if (!options.dryRun)
-      deps.registry.update(
-        at,
-        'status',
-        (pod) => {
-          const others = objectsAt(pod, 'status', 'conditions').filter(({ type }) => type !== 'PodScheduled');
-          const scheduled = {
-            type: 'PodScheduled',
-            status: 'True',
-            lastProbeTime: null,
-            lastTransitionTime: timestamp(),
-          };
-          return { ...pod, status: { ...objectAt(pod, 'status'), conditions: [...others, scheduled] } };
-        },
-        options,
-      );
     sendJson(call.response, 201, JSON.stringify(SUCCESS) + '\n');
   };

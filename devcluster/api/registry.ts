@@ -40,7 +40,8 @@ export interface At {
   readonly name: string;
 }
 
-export type Part = 'main' | 'status' | 'finalize';
+/** `binding`: to which node a pod is bound, and what its status says of that. */
+export type Part = 'main' | 'status' | 'finalize' | 'binding';
 
 export interface Registry {
   readonly resources: Resources;
@@ -210,7 +211,10 @@ export function createRegistry({
         keep(metadata, oldMetadata, 'ownerReferences');
         object = { ...old, metadata };
         if (part === 'status') keep(object, changed, 'status');
-        else {
+        else if (part === 'binding') {
+          object.spec = { ...objectAt(old, 'spec'), nodeName: stringAt(changed, 'spec', 'nodeName') ?? '' };
+          keep(object, changed, 'status');
+        } else {
           const { finalizers: _old, ...spec } = objectAt(old, 'spec') ?? {};
           const finalizers = stringsAt(changed, 'spec', 'finalizers');
           object.spec = finalizers.length === 0 ? spec : { ...spec, finalizers };

@@ -61,7 +61,8 @@ export function createNormaliser(namespace: string): Normaliser {
       const object = readObject(quotedText);
       return head + (object === undefined ? quotedText : JSON.stringify(JSON.stringify(json(object))));
     });
-    let result = value.replaceAll(namespace, '<ns>');
+    // First: a version may stand within a uid.
+    let result = value.replace(UID, (uid) => uids.of(uid)).replaceAll(namespace, '<ns>');
     for (const prefix of prefixes)
       result = result.replace(new RegExp(`${prefix}[${SUFFIX}]{5}\\b`, 'g'), (name) => generated.of(name));
     for (const [version, placeholder] of versions.known)
@@ -69,7 +70,6 @@ export function createNormaliser(namespace: string): Normaliser {
         result = result.replace(new RegExp(`(?<![\\d.])${version}(?![\\d.])`, 'g'), placeholder);
     return result
       .replace(VERSION_FIELD, (_, head: string, version: string) => head + versions.of(version))
-      .replace(UID, (uid) => uids.of(uid))
       .replace(TIME, (time, fraction?: string) =>
         Math.abs(Date.parse(time) - now) > DAY ? time : fraction === undefined ? '<time>' : '<microtime>',
       )

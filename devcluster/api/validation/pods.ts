@@ -122,19 +122,17 @@ const UPDATABLE = [
 ].join(',');
 
 /** A pod's spec with what an update may change taken out. */
-function fixedPart(spec: JsonObject, isBound: boolean): JsonObject {
+function fixedPart(spec: JsonObject): JsonObject {
   const bare = (key: string): JsonObject[] =>
     objectsAt(spec, key).map(({ image: _image, ...container }) => container);
   const {
     activeDeadlineSeconds: _deadline,
     tolerations: _tolerations,
     schedulingGates: _gates,
-    nodeName,
     ...rest
   } = spec;
   return {
     ...rest,
-    ...(isBound && { nodeName }),
     containers: bare('containers'),
     initContainers: bare('initContainers'),
   };
@@ -160,8 +158,7 @@ export function validatePod(pod: JsonObject, old: JsonObject | undefined): Field
         'existing toleration can not be modified except its tolerationSeconds',
       ),
     );
-  const isBound = !!stringAt(oldSpec, 'nodeName');
-  if (!equal(fixedPart(spec, isBound), fixedPart(oldSpec, isBound)))
+  if (!equal(fixedPart(spec), fixedPart(oldSpec)))
     errors.push(forbiddenField('spec', `pod updates may not change fields other than ${UPDATABLE}`));
   return errors;
 }

@@ -285,6 +285,7 @@ export const patching = [
       setup(post(PODS, pod('a'))),
       strategic(`${PODS}/a`, { spec: { containers: [{ name: 'main', image: 'example.com/app:2' }] } }),
       strategic(`${PODS}/a`, { spec: { containers: [{ name: 'main', command: ['x'] }] } }),
+      strategic(`${PODS}/a`, { spec: { nodeName: 'x' } }),
       strategic(`${PODS}/a`, { spec: { tolerations: [{ key: 'k', operator: 'Exists' }] } }),
     ],
     'stringData of a Secret': [

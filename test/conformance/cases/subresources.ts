@@ -256,6 +256,9 @@ export const subresources = [
         metadata: { name: 'a' },
         target: { kind: 'Node' },
       }),
+      post(`${POD}/binding`, { metadata: { name: 'a' }, target: { kind: 'Other', name: 'x' } }),
+      post(`${POD}/binding`, { metadata: { name: 'a' }, target: { kind: 'Other' } }),
+      post(`${POD}/binding?dryRun=All`, { metadata: { name: 'a' }, target: { name: 'x' } }),
     ],
     'of what is not there': [
       post(`${POD}/binding`, {
