@@ -116,8 +116,8 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
       if (!discovery.servesGroup(path.group)) return notServed(response);
       throw noSuchResource();
     }
-    const { warning } = resource.custom ?? {};
-    if (warning !== undefined) response.setHeader('warning', warningHeaders([warning]).warning ?? []);
+    const { deprecation } = resource;
+    if (deprecation !== undefined) response.setHeader('warning', warningHeaders([deprecation]).warning ?? []);
     const call: ResourceCall = { request, response, resource, path, query, upgrade };
     if (path.subresource === undefined) return handleResource(call);
     const sub = path.subresource;

@@ -79,6 +79,8 @@ const encodeToken = (rv: number, start: string): string =>
 function decodeToken(text: string): Token {
   const refuse = (why: string): ApiError =>
     badRequest(`invalid continue token: continue key is not valid: ${why}`);
+  const illegal = /[^\w-]/.exec(text)?.index ?? (text.length % 4 === 1 ? text.length - 1 : undefined);
+  if (illegal !== undefined) throw refuse(`illegal base64 data at input byte ${illegal}`);
   let value: unknown;
   try {
     value = parseJson(Buffer.from(text, 'base64url').toString('latin1'));

@@ -28,8 +28,6 @@ export interface CustomKind {
   readonly scale: ScalePaths | undefined;
   /** The object as this version shows it, where it may have been stored by another one. */
   readonly show: ((object: JsonObject) => JsonObject) | undefined;
-  /** Sent with every answer: the version is deprecated. */
-  readonly warning: string | undefined;
 }
 
 export interface Resources {

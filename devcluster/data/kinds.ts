@@ -35,6 +35,8 @@ export interface KindRow {
   readonly deleteCollection?: boolean;
   /** A deletion answers the deleted object instead of a Status. */
   readonly returnsDeleted?: boolean;
+  /** Sent with every answer: the version is deprecated. */
+  readonly deprecation?: string | undefined;
   /** Kinds without a spec/status split have no generation. */
   readonly generation?: boolean;
 }
@@ -57,7 +59,11 @@ const CLUSTER = { namespaced: false } as const;
 
 export const KINDS: readonly KindRow[] = [
   kind('v1', 'configmaps', 'ConfigMap', { shortNames: ['cm'] }),
-  kind('v1', 'endpoints endpoints', 'Endpoints', { shortNames: ['ep'], createOnUpdate: true }),
+  kind('v1', 'endpoints endpoints', 'Endpoints', {
+    shortNames: ['ep'],
+    createOnUpdate: true,
+    deprecation: 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
+  }),
   kind('v1', 'events', 'Event', {
     shortNames: ['ev'],
     createOnUpdate: true,

@@ -120,14 +120,16 @@ export function servedKinds(schema: Schema, definition: JsonObject, names: JsonO
       return {
         struct,
         structs: customStructs(struct, props),
-        resource: toResource(row, {
-          listKind: stringAt(names, 'listKind') ?? `${kind}List`,
-          strategy,
-          columns: customColumns(version),
-          scale,
-          show: mayDiffer ? show : undefined,
-          warning: deprecation(definition, version),
-        }),
+        resource: toResource(
+          { ...row, deprecation: deprecation(definition, version) },
+          {
+            listKind: stringAt(names, 'listKind') ?? `${kind}List`,
+            strategy,
+            columns: customColumns(version),
+            scale,
+            show: mayDiffer ? show : undefined,
+          },
+        ),
       };
     });
 }

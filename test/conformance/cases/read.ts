@@ -146,6 +146,9 @@ export const reading = [
     'a page of a malformed token': [
       get(`${CONFIG_MAPS}?limit=2&continue=abc`),
       get(`${CONFIG_MAPS}?limit=2&continue=e30`),
+      get(`${CONFIG_MAPS}?limit=2&continue=x`),
+      get(`${CONFIG_MAPS}?limit=2&continue=ab!`),
+      get(`${CONFIG_MAPS}?limit=2&continue=e30=`),
     ],
     'a token with a resource version': [
       ...FIVE,
@@ -179,6 +182,14 @@ export const reading = [
       get(`${CONFIG_MAPS}?timeoutSeconds=x`),
       get(`${CONFIG_MAPS}?limit=-1&labelSelector=set%3Dfive`, { headers: METADATA_LIST }),
       get(`${CONFIG_MAPS}?watch=maybe&timeoutSeconds=1&labelSelector=set%3Dfive`),
+    ],
+    'of a version that is deprecated': [
+      get('/api/v1/namespaces/{ns}/endpoints'),
+      get('/api/v1/namespaces/{ns}/endpoints/none'),
+      get('/api/v1/namespaces/{ns}/endpoints?watch=true&timeoutSeconds=1&resourceVersion=0'),
+      del('/api/v1/namespaces/{ns}/endpoints/none'),
+      post('/api/v1/namespaces/{ns}/endpoints?dryRun=All', { metadata: { name: 'a' } }),
+      get('/api/v1/namespaces/{ns}/endpoints/none', { headers: TABLE }),
     ],
     'over all namespaces': [
       setup(post(CONFIG_MAPS, configMap('a', {}, { labels: { where: '{ns}' } }))),
