@@ -19,6 +19,7 @@ import { createResources } from './resources.js';
 import { createSchema } from './schema.js';
 import { createShapes } from './shapes.js';
 import { createClock } from './storage.js';
+import { createSystemClasses } from './priorities.js';
 import { createStrategies } from './strategies.js';
 import { handleUpgrades } from './streams/upgrade.js';
 import type { Upgrade } from './streams/upgrade.js';
@@ -75,6 +76,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
         time: by.subresource === 'scale' ? '' : timestamp(),
       }),
   });
+  createSystemClasses(registry);
   const lister = createLister(clock);
   const streams = new Set<() => void>();
   let runtime: PodRuntime | undefined;

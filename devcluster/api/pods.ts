@@ -1,7 +1,10 @@
 /** What the server itself adds to pods. */
+import { forbidden } from './errors.js';
 import { objectAt, objectsAt, stringAt } from './json.js';
 import type { JsonObject } from './json.js';
+import { admitPriority } from './priorities.js';
 import { parseQuantity } from './quantity.js';
+import type { Registry } from './registry.js';
 import type { ServiceAccountAdmission } from './service-accounts.js';
 import type { Strategy } from './strategy.js';
 import { validatePod } from './validation/pods.js';
@@ -54,16 +57,31 @@ function tolerateBriefly(spec: JsonObject): void {
   ];
 }
 
-export const createPodStrategy = (accounts: ServiceAccountAdmission): Strategy => ({
+/** There are no RuntimeClasses, and so none can be named. */
+function refuseRuntimeClass(pod: JsonObject, { runtimeClassName, overhead }: JsonObject): void {
+  const why = runtimeClassName
+    ? `RuntimeClass "${String(runtimeClassName)}" not found`
+    : overhead !== undefined
+      ? 'Pod Overhead set without corresponding RuntimeClass defined Overhead'
+      : undefined;
+  if (why !== undefined)
+    throw forbidden(
+      { group: '', plural: 'pods', kind: 'Pod' },
+      stringAt(pod, 'metadata', 'name') ?? '',
+      `pod rejected: ${why}`,
+    );
+}
+
+export const createPodStrategy = (registry: () => Registry, accounts: ServiceAccountAdmission): Strategy => ({
   initialStatus: (pod) => ({ phase: 'Pending', qosClass: qosClass(pod) }),
   admit: (pod, namespace) => accounts.admit(pod, namespace),
   prepareCreate(pod) {
     const spec = objectAt(pod, 'spec');
     if (spec === undefined) return;
     accounts.prepare(pod);
-    spec.priority ??= 0;
-    spec.preemptionPolicy ??= 'PreemptLowerPriority';
+    admitPriority(registry(), pod, spec);
     tolerateBriefly(spec);
+    refuseRuntimeClass(pod, spec);
   },
   prepareUpdate(pod) {
     const spec = objectAt(pod, 'spec');

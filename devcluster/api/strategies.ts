@@ -4,6 +4,7 @@ import { objectAt, stringAt } from './json.js';
 import type { JsonObject } from './json.js';
 import { namespaceStrategy } from './namespaces.js';
 import { createPodStrategy } from './pods.js';
+import { validatePriorityClass } from './priorities.js';
 import type { Registry } from './registry.js';
 import { createServiceAccountAdmission } from './service-accounts.js';
 import { createServiceStrategy } from './services.js';
@@ -68,7 +69,7 @@ export const createStrategies = (registry: () => Registry): ReadonlyMap<string, 
   new Map<string, Strategy>([
     ['customresourcedefinitions.apiextensions.k8s.io', definitionStrategy],
     ['namespaces', namespaceStrategy],
-    ['pods', createPodStrategy(createServiceAccountAdmission(registry))],
+    ['pods', createPodStrategy(registry, createServiceAccountAdmission(registry))],
     ['services', createServiceStrategy()],
     ['configmaps', { validate: validateConfigMap }],
     ['secrets', { validate: validateSecret }],
@@ -90,6 +91,7 @@ export const createStrategies = (registry: () => Registry): ReadonlyMap<string, 
     ['endpointslices.discovery.k8s.io', { validate: validateEndpointSlice }],
     ['poddisruptionbudgets.policy', { validate: validateBudget }],
     ['horizontalpodautoscalers.autoscaling', { validate: validateAutoscaler }],
+    ['priorityclasses.scheduling.k8s.io', { validate: validatePriorityClass }],
     ['leases.coordination.k8s.io', { validate: validateLease }],
     ['events', { validate: validateEvent }],
     ['roles.rbac.authorization.k8s.io', { validate: validateRole(true) }],

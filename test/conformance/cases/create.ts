@@ -1,5 +1,5 @@
 /** create, and what the server fills in. */
-import { area, get, METADATA, post, setup, TABLE } from '../case.js';
+import { area, del, get, METADATA, post, put, setup, TABLE } from '../case.js';
 import type { Step } from '../case.js';
 import {
   ACCOUNTS,
@@ -32,6 +32,8 @@ import {
   PODS,
   policy,
   POLICIES,
+  PRIORITIES,
+  priority,
   REPLICA_SETS,
   replicaSet,
   role,
@@ -152,6 +154,18 @@ export const creating = [
         CONFIG_MAPS,
         configMap('d', {}, { ownerReferences: [{ apiVersion: 'v1', kind: 'Event', name: 'x', uid: 'x' }] }),
       ),
+    ],
+    'a pod of a priority class': [
+      setup(post(PRIORITIES, priority('{ns}', { value: 1000, preemptionPolicy: 'Never' }))),
+      post(PODS + DRY, pod('a', { priorityClassName: '{ns}' })),
+      post(PODS + DRY, pod('a', { priorityClassName: '{ns}', priority: 5 })),
+      post(PODS + DRY, pod('a', { priorityClassName: '{ns}', preemptionPolicy: 'PreemptLowerPriority' })),
+      post(PODS + DRY, pod('a', { priorityClassName: 'none-of-them' })),
+      post(PODS + DRY, pod('a', { priorityClassName: 'system-node-critical' })),
+      post(PODS + DRY, pod('a', { priority: 5 })),
+      get(`${PRIORITIES}/system-cluster-critical`, { headers: TABLE }),
+      put(`${PRIORITIES}/{ns}`, priority('{ns}', { value: 1001, preemptionPolicy: 'Never' })),
+      setup(del(`${PRIORITIES}/{ns}`)),
     ],
     finalizers: [
       post(CONFIG_MAPS + DRY, configMap('a', {}, { finalizers: ['example.com/a', 'example.com/a'] })),

@@ -25,6 +25,7 @@ export const SCALERS = '/apis/autoscaling/v2/namespaces/{ns}/horizontalpodautosc
 export const ROLES = '/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/roles';
 export const BINDINGS = '/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/rolebindings';
 export const CLUSTER_ROLES = '/apis/rbac.authorization.k8s.io/v1/clusterroles';
+export const PRIORITIES = '/apis/scheduling.k8s.io/v1/priorityclasses';
 export const DRY = '?dryRun=All';
 
 const object =
@@ -53,6 +54,7 @@ export const budget = object('policy/v1', 'PodDisruptionBudget');
 export const scaler = object('autoscaling/v2', 'HorizontalPodAutoscaler');
 export const role = object('rbac.authorization.k8s.io/v1', 'Role');
 export const binding = object('rbac.authorization.k8s.io/v1', 'RoleBinding');
+export const priority = object('scheduling.k8s.io/v1', 'PriorityClass');
 const podKind = object('v1', 'Pod');
 const jobKind = object('batch/v1', 'Job');
 const cronKind = object('batch/v1', 'CronJob');

@@ -381,3 +381,16 @@ t.test('a namespace that goes takes nothing new and stays until it is finalized'
   t.match(await watch.next(), { type: 'DELETED' });
   t.match(await api.call('GET', '/api/v1/namespaces/short'), { code: 404 });
 });
+
+t.test('a pod without a priority class gets the default one of least value', async (t) => {
+  const path = '/apis/scheduling.k8s.io/v1/priorityclasses';
+  const make = (name: string, value: number, more = {}) =>
+    api.ok('POST', path, { metadata: { name }, value, ...more });
+  const specOf = async (name: string) => dig(await api.ok('POST', PODS, pod(name)), 'spec');
+  await make('other', 1);
+  t.match(await specOf('without'), { priority: 0, preemptionPolicy: 'PreemptLowerPriority' });
+  await make('more', 30, { globalDefault: true });
+  await make('less', 20, { globalDefault: true, preemptionPolicy: 'Never' });
+  t.match(await specOf('with'), { priorityClassName: 'less', priority: 20, preemptionPolicy: 'Never' });
+  for (const name of ['other', 'more', 'less']) await api.ok('DELETE', `${path}/${name}`);
+});
