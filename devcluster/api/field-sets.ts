@@ -32,6 +32,8 @@ const keyDefault =
   (schema: Schema, item: Type) =>
   (key: string): Json | undefined => {
     if (item.code !== '@') return undefined;
+    // A reference without a name has the empty one, which is not filled in.
+    if (item.name === 'core.v1.LocalObjectReference') return '';
     const struct = schema.struct(item.name);
     return struct.custom === undefined ? defaultOf(item.name, key) : struct.fields.get(key)?.default;
   };

@@ -79,11 +79,12 @@ export const subdomainErrors = check('subdomain', 253, 'characters');
 export const label1035Errors = check('label1035', 63);
 export const labelValueErrors = check('value', 63);
 
+const checkConfigKey = check('configKey', 253);
 export function configKeyErrors(text: string): string[] {
-  if (text === '.') return ["must not be '.'"];
-  if (text === '..') return ["must not be '..'"];
-  if (text.startsWith('..')) return ["must not start with '..'"];
-  return check('configKey', 253)(text);
+  const errors = checkConfigKey(text);
+  if (text === '.' || text === '..') errors.push(`must not be '${text}'`);
+  else if (text.startsWith('..')) errors.push("must not start with '..'");
+  return errors;
 }
 
 /** Names that only have to be one segment of a path. */

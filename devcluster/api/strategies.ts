@@ -15,6 +15,7 @@ import { validateClaim } from './validation/claims.js';
 import { validateConfigMap, validateSecret } from './validation/config.js';
 import { validateEndpointSlice, validateIngress, validateNetworkPolicy } from './validation/networking.js';
 import { validateAutoscaler, validateBudget, validateEvent, validateLease } from './validation/policies.js';
+import { validateNode } from './validation/scheduling.js';
 import { templateWarnings } from './validation/pod-warnings.js';
 import {
   validateCronJob,
@@ -74,7 +75,7 @@ export const createStrategies = (registry: () => Registry): ReadonlyMap<string, 
     ['configmaps', { validate: validateConfigMap }],
     ['secrets', { validate: validateSecret }],
     // A node says what it is when it registers.
-    ['nodes', { initialStatus: (node) => objectAt(node, 'status') ?? {} }],
+    ['nodes', { initialStatus: (node) => objectAt(node, 'status') ?? {}, validate: validateNode }],
     ['persistentvolumeclaims', { ...createClaimStrategy(registry), validate: validateClaim }],
     ['persistentvolumes', volumeStrategy],
     ['deployments.apps', { validate: validateDeployment, warnings: templateWarnings }],

@@ -6,6 +6,8 @@ import type { JsonObject } from '../json.js';
 import { configKeyErrors, labelErrors, subdomainErrors } from '../names.js';
 import { parseQuantity } from '../quantity.js';
 import { nonNegative, oneOf, portName, portNumber, portNumberOrName } from './fields.js';
+import { relativePath } from './pod-volumes.js';
+import { validateContainerContext } from './security.js';
 
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 const STANDARD = new Set(['cpu', 'memory', 'ephemeral-storage', 'storage']);
@@ -93,7 +95,33 @@ function validateEnv(container: JsonObject, field: string): FieldError[] {
   });
 }
 
+/** A way of mounting; the API names no index with it. */
+function validateMount(mount: JsonObject, isPrivileged: boolean, field: string, at: string): FieldError[] {
+  const [path = '', expression = ''] = ['subPath', 'subPathExpr'].map((key) => stringAt(mount, key));
+  const { mountPropagation, recursiveReadOnly } = mount;
+  return [
+    ...relativePath(path, `${field}.subPath`),
+    ...(path !== '' && expression !== ''
+      ? [invalidValue(`${at}.subPathExpr`, expression, 'subPathExpr and subPath are mutually exclusive')]
+      : []),
+    ...relativePath(expression, `${field}.subPathExpr`),
+    ...oneOf(mountPropagation, `${field}.mountPropagation`, ['Bidirectional', 'HostToContainer', 'None']),
+    ...(mountPropagation === 'Bidirectional' && !isPrivileged
+      ? [
+          forbiddenField(
+            `${field}.mountPropagation`,
+            'Bidirectional mount propagation is available only to privileged containers',
+          ),
+        ]
+      : []),
+    ...(['Enabled', 'IfPossible'].includes(String(recursiveReadOnly)) && mount.readOnly !== true
+      ? [forbiddenField(`${field}.recursiveReadOnly`, 'may only be specified when readOnly is true')]
+      : []),
+  ];
+}
+
 function validateMounts(container: JsonObject, field: string, volumes: ReadonlySet<string>): FieldError[] {
+  const isPrivileged = objectAt(container, 'securityContext')?.privileged === true;
   const paths = new Set<string>();
   return objectsAt(container, 'volumeMounts').flatMap((mount, index) => {
     const at = `${field}.volumeMounts[${index}]`;
@@ -105,9 +133,13 @@ function validateMounts(container: JsonObject, field: string, volumes: ReadonlyS
     if (path === '') errors.push(required(`${at}.mountPath`));
     if (paths.has(path)) errors.push(invalidValue(`${at}.mountPath`, path, 'must be unique'));
     paths.add(path);
-    return errors;
+    return [...errors, ...validateMount(mount, isPrivileged, `${field}.volumeMounts`, at)];
   });
 }
+
+const isExtended = (name: string): boolean => name.includes('/');
+/** Not shared out beyond what there is. */
+const isOwn = (name: string): boolean => isExtended(name) || name.startsWith('hugepages-');
 
 /** Limits and requests: known names, not negative, no request above its limit. */
 export function validateResources(resources: JsonObject | undefined, field: string): FieldError[] {
@@ -125,22 +157,25 @@ export function validateResources(resources: JsonObject | undefined, field: stri
       const quantity = parseQuantity(String(value));
       if (quantity !== undefined && quantity.nanos < 0n)
         errors.push(invalidValue(at, String(value), 'must be greater than or equal to 0'));
+      if (quantity !== undefined && isExtended(name) && quantity.nanos % 1_000_000_000n !== 0n)
+        errors.push(invalidValue(at, quantity.canonical, 'must be an integer'));
       return errors;
     });
   const above = Object.entries(requests).flatMap(([name, value]) => {
     const limit = limits[name] === undefined ? undefined : parseQuantity(String(limits[name]));
     const request = parseQuantity(String(value));
-    return limit !== undefined && request !== undefined && request.nanos > limit.nanos
+    if (limit === undefined || request === undefined) return [];
+    const isEqual = isExtended(name);
+    return (isEqual ? request.nanos !== limit.nanos : request.nanos > limit.nanos)
       ? [
           invalidValue(
             `${field}.requests`,
             request.canonical,
-            `must be less than or equal to ${name} limit of ${limit.canonical}`,
+            `must be ${isEqual ? '' : 'less than or '}equal to ${name} limit of ${limit.canonical}`,
           ),
         ]
       : [];
   });
-  const isOwn = (name: string): boolean => name.includes('/') || name.startsWith('hugepages-');
   const unlimited = Object.keys(requests).some((name) => isOwn(name) && limits[name] === undefined)
     ? [required(`${field}.limits`, 'Limit must be set for non overcommitable resources')]
     : [];
@@ -186,6 +221,14 @@ function validateProbe(probe: JsonObject | undefined, field: string): FieldError
     'failureThreshold',
   ])
     errors.push(...nonNegative(probe, key, field));
+  const grace = numberAt(probe, 'terminationGracePeriodSeconds');
+  const why = field.endsWith('readinessProbe')
+    ? 'must not be set for readinessProbes'
+    : (grace ?? 1) <= 0
+      ? 'must be greater than 0'
+      : undefined;
+  if (grace !== undefined && why !== undefined)
+    errors.push(invalidValue(`${field}.terminationGracePeriodSeconds`, grace, why));
   if (/liveness|startup/.test(field)) {
     const threshold = numberAt(probe, 'successThreshold') ?? 1;
     if (threshold !== 1) errors.push(invalidValue(`${field}.successThreshold`, threshold, 'must be 1'));
@@ -193,12 +236,58 @@ function validateProbe(probe: JsonObject | undefined, field: string): FieldError
   return errors;
 }
 
-/** Everything wrong with a container at this path, but for names that another has too. */
-export function validateContainer(
+/** What is known of its pod. */
+export interface ContainerOwner {
+  readonly volumes: ReadonlySet<string>;
+  readonly graceSeconds: number;
+  readonly isInit: boolean;
+}
+
+const LIFE = ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'];
+
+function validateLife(
   container: JsonObject,
   field: string,
-  volumes: ReadonlySet<string>,
+  { graceSeconds, isInit }: ContainerOwner,
 ): FieldError[] {
+  const errors: FieldError[] = [];
+  if (isInit) {
+    errors.push(
+      ...oneOf(container.restartPolicy, `${field}.restartPolicy`, ['Always', 'Never', 'OnFailure']),
+    );
+    if (container.restartPolicy !== 'Always')
+      return [
+        ...LIFE.filter((key) => container[key] !== undefined).map((key) =>
+          forbiddenField(
+            `${field}.${key}`,
+            'may not be set for init containers without restartPolicy=Always',
+          ),
+        ),
+        ...errors,
+      ];
+  }
+  for (const key of ['postStart', 'preStop']) {
+    const handler = objectAt(container, 'lifecycle', key);
+    if (handler === undefined) continue;
+    const at = `${field}.lifecycle.${key}`;
+    errors.push(...validateHandler(handler, at));
+    const seconds = numberAt(handler, 'sleep', 'seconds') ?? 0;
+    if (seconds < 0 || seconds > graceSeconds)
+      errors.push(
+        invalidValue(
+          `${at}.sleep`,
+          seconds,
+          `must be non-negative and less than terminationGracePeriodSeconds (${graceSeconds})`,
+        ),
+      );
+  }
+  for (const key of ['livenessProbe', 'readinessProbe', 'startupProbe'])
+    errors.push(...validateProbe(objectAt(container, key), `${field}.${key}`));
+  return errors;
+}
+
+/** Everything wrong with a container at this path, but for names that another has too. */
+export function validateContainer(container: JsonObject, field: string, owner: ContainerOwner): FieldError[] {
   const errors: FieldError[] = [];
   const name = stringAt(container, 'name') ?? '';
   if (name === '') errors.push(required(`${field}.name`));
@@ -215,15 +304,11 @@ export function validateContainer(
     ...validatePorts(container, field),
     ...validateEnv(container, field),
     ...validateEnvFrom(container, field),
-    ...validateMounts(container, field, volumes),
+    ...validateMounts(container, field, owner.volumes),
     ...oneOf(container.imagePullPolicy, `${field}.imagePullPolicy`, ['Always', 'IfNotPresent', 'Never']),
     ...validateResources(objectAt(container, 'resources'), `${field}.resources`),
+    ...validateLife(container, field, owner),
+    ...validateContainerContext(container, field),
   );
-  for (const key of ['postStart', 'preStop']) {
-    const handler = objectAt(container, 'lifecycle', key);
-    if (handler !== undefined) errors.push(...validateHandler(handler, `${field}.lifecycle.${key}`));
-  }
-  for (const key of ['livenessProbe', 'readinessProbe', 'startupProbe'])
-    errors.push(...validateProbe(objectAt(container, key), `${field}.${key}`));
   return errors;
 }

@@ -53,6 +53,9 @@ const specWarnings = (spec: JsonObject, field: string): string[] => [
         ]
       : [],
   ),
+  ...objectsAt(spec, 'imagePullSecrets').flatMap(({ name }, index) =>
+    name ? [] : [`${field}.imagePullSecrets[${index}].name: invalid empty name ""`],
+  ),
   ...(['initContainers', 'containers'] as const).flatMap((list) =>
     objectsAt(spec, list).flatMap((container, index) =>
       containerWarnings(container, `${field}.${list}[${index}]`),

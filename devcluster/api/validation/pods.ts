@@ -1,50 +1,105 @@
 /** The rules for pods and pod templates. */
-import { forbiddenField, invalidValue, notSupported, required } from '../field-errors.js';
+import { isIP } from 'node:net';
+import { duplicate, forbiddenField, invalidValue, notSupported, required } from '../field-errors.js';
 import type { FieldError } from '../field-errors.js';
-import { equal, numberAt, objectAt, objectsAt, stringAt } from '../json.js';
+import { equal, numberAt, objectAt, objectsAt, stringAt, stringsAt } from '../json.js';
 import type { JsonObject } from '../json.js';
-import { labelErrors, subdomainErrors } from '../names.js';
+import { labelErrors, labelKeyErrors, subdomainErrors } from '../names.js';
 import { validateContainer } from './containers.js';
-import { oneOf, uniqueLabel } from './fields.js';
+import { oneOf } from './fields.js';
 import { validateAnnotations, validateLabels } from './metadata.js';
+import { validateVolumes } from './pod-volumes.js';
+import { validateAffinity, validateSpread, validateTolerations } from './scheduling.js';
+import { validatePodContext } from './security.js';
 
-const SOURCES: readonly (readonly [string, string, string])[] = [
-  ['configMap', 'name', 'configMap.name'],
-  ['secret', 'secretName', 'secret.secretName'],
-  ['persistentVolumeClaim', 'claimName', 'persistentVolumeClaim.claimName'],
-  ['hostPath', 'path', 'hostPath.path'],
-];
+const badIp = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
+const NAMESERVERS = 3;
 
-function validateVolumes(spec: JsonObject, field: string): FieldError[] {
+function validateDns(spec: JsonObject, field: string): FieldError[] {
+  const config = objectAt(spec, 'dnsConfig');
+  const at = `${field}.dnsConfig`;
+  const servers = stringsAt(config, 'nameservers');
+  const isNone = spec.dnsPolicy === 'None';
+  if (config === undefined)
+    return isNone ? [required(at, 'must provide `dnsConfig` when `dnsPolicy` is None')] : [];
+  return [
+    ...(isNone && servers.length === 0
+      ? [required(`${at}.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None')]
+      : []),
+    ...(servers.length > NAMESERVERS
+      ? [invalidValue(`${at}.nameservers`, servers, `must not have more than ${NAMESERVERS} nameservers`)]
+      : []),
+    ...servers.flatMap((server, index) =>
+      isIP(server) === 0 ? [invalidValue(`${at}.nameservers[${index}]`, server, badIp)] : [],
+    ),
+    ...objectsAt(config, 'options').flatMap(({ name }, index) =>
+      name ? [] : [required(`${at}.options[${index}]`, 'must not be empty')],
+    ),
+  ];
+}
+
+function validateGates(spec: JsonObject, field: string): FieldError[] {
+  const key = (name: string, at: string): FieldError[] =>
+    labelKeyErrors(name).map((error) => invalidValue(at, name, error));
   const seen = new Set<string>();
-  return objectsAt(spec, 'volumes').flatMap((volume, index) => {
-    const at = `${field}.volumes[${index}]`;
-    const sources = Object.keys(volume).filter((key) => key !== 'name');
-    const errors: FieldError[] = [];
-    sources
-      .slice(1)
-      .forEach((source) =>
-        errors.push(forbiddenField(`${at}.${source}`, 'may not specify more than 1 volume type')),
-      );
-    for (const [source, key, path] of SOURCES) {
-      const value = objectAt(volume, source);
-      if (value !== undefined && !stringAt(value, key)) errors.push(required(`${at}.${path}`));
-    }
-    return [...errors, ...uniqueLabel(stringAt(volume, 'name') ?? '', seen, `${at}.name`)];
+  return [
+    ...objectsAt(spec, 'readinessGates').flatMap((gate, index) =>
+      key(stringAt(gate, 'conditionType') ?? '', `${field}.readinessGates[${index}].conditionType`),
+    ),
+    ...objectsAt(spec, 'schedulingGates').flatMap((gate, index) => {
+      const name = stringAt(gate, 'name') ?? '';
+      const at = `${field}.schedulingGates[${index}]`;
+      const again = seen.has(name) ? [duplicate(at, name)] : [];
+      seen.add(name);
+      return [...key(name, at), ...again];
+    }),
+  ];
+}
+
+const validateHostAliases = (spec: JsonObject, field: string): FieldError[] =>
+  objectsAt(spec, 'hostAliases').flatMap((alias, index) => {
+    const at = `${field}.hostAliases[${index}]`;
+    const ip = stringAt(alias, 'ip') ?? '';
+    return [
+      ...(isIP(ip) === 0 ? [invalidValue(`${at}.ip`, ip, badIp)] : []),
+      ...stringsAt(alias, 'hostnames').flatMap((name, which) =>
+        subdomainErrors(name).map((error) => invalidValue(`${at}.hostnames[${which}]`, name, error)),
+      ),
+    ];
   });
+
+/** A host's port is taken once, and is the container's own where the network is the host's. */
+function validateHostPorts(spec: JsonObject, field: string): FieldError[] {
+  const seen = new Set<string>();
+  return objectsAt(spec, 'containers').flatMap((container, index) =>
+    objectsAt(container, 'ports').flatMap((port, which) => {
+      const at = `${field}.containers[${index}].ports[${which}].hostPort`;
+      const { hostPort, containerPort, protocol, hostIP = '' } = port;
+      if (!hostPort) return [];
+      const id = [protocol, hostIP, hostPort].join('/');
+      const again = seen.has(id) ? [duplicate(at, id)] : [];
+      seen.add(id);
+      return spec.hostNetwork === true && hostPort !== containerPort
+        ? [...again, invalidValue(at, hostPort, 'must match `containerPort` when `hostNetwork` is true')]
+        : again;
+    }),
+  );
 }
 
 /** Everything wrong with a pod's spec at this path. */
 export function validatePodSpec(spec: JsonObject, field: string): FieldError[] {
   const errors = validateVolumes(spec, field);
   const volumes = new Set(objectsAt(spec, 'volumes').map(({ name }) => String(name)));
+  const graceSeconds = numberAt(spec, 'terminationGracePeriodSeconds') ?? 30;
   const seen = new Set<string>();
   const containers = objectsAt(spec, 'containers');
   if (containers.length === 0) errors.push(required(`${field}.containers`));
   const check = (key: 'containers' | 'initContainers'): void =>
     objectsAt(spec, key).forEach((container, index) => {
       const at = `${field}.${key}[${index}]`;
-      errors.push(...validateContainer(container, at, volumes));
+      errors.push(
+        ...validateContainer(container, at, { volumes, graceSeconds, isInit: key === 'initContainers' }),
+      );
       const name = stringAt(container, 'name') ?? '';
       if (seen.has(name))
         errors.push({
@@ -55,6 +110,7 @@ export function validatePodSpec(spec: JsonObject, field: string): FieldError[] {
       seen.add(name);
     });
   check('containers');
+  errors.push(...validateHostPorts(spec, field));
   check('initContainers');
   errors.push(
     ...oneOf(spec.restartPolicy, `${field}.restartPolicy`, ['Always', 'OnFailure', 'Never']),
@@ -65,10 +121,17 @@ export function validatePodSpec(spec: JsonObject, field: string): FieldError[] {
       'None',
     ]),
     ...validateLabels(objectAt(spec, 'nodeSelector'), `${field}.nodeSelector`),
+    ...validatePodContext(spec, field),
+    ...validateAffinity(spec, field),
+    ...validateDns(spec, field),
+    ...validateGates(spec, field),
+    ...validateSpread(spec, field),
   );
-  const hostname = stringAt(spec, 'hostname');
-  if (hostname)
-    errors.push(...labelErrors(hostname).map((error) => invalidValue(`${field}.hostname`, hostname, error)));
+  for (const key of ['hostname', 'subdomain'] as const) {
+    const value = stringAt(spec, key);
+    if (value)
+      errors.push(...labelErrors(value).map((error) => invalidValue(`${field}.${key}`, value, error)));
+  }
   for (const key of ['serviceAccountName', 'nodeName'] as const) {
     const value = stringAt(spec, key);
     if (value)
@@ -79,9 +142,11 @@ export function validatePodSpec(spec: JsonObject, field: string): FieldError[] {
     errors.push(
       invalidValue(`${field}.activeDeadlineSeconds`, deadline, 'must be between 1 and 2147483647, inclusive'),
     );
-  for (const [index, secret] of objectsAt(spec, 'imagePullSecrets').entries())
-    if (secret.name === undefined || secret.name === '')
-      errors.push(required(`${field}.imagePullSecrets[${index}].name`));
+  errors.push(
+    ...validateTolerations(spec, field),
+    ...validateHostAliases(spec, field),
+    ...oneOf(stringAt(spec, 'os', 'name'), `${field}.os`, ['linux', 'windows']),
+  );
   return errors;
 }
 
@@ -141,7 +206,10 @@ function fixedPart(spec: JsonObject): JsonObject {
 export function validatePod(pod: JsonObject, old: JsonObject | undefined): FieldError[] {
   const spec = objectAt(pod, 'spec') ?? {};
   const errors = validatePodSpec(spec, 'spec');
-  if (old === undefined) return errors;
+  if (old === undefined)
+    return objectsAt(spec, 'ephemeralContainers').length === 0
+      ? errors
+      : [...errors, forbiddenField('spec.ephemeralContainers', 'cannot be set on create')];
   const oldSpec = objectAt(old, 'spec') ?? {};
   for (const key of ['containers', 'initContainers'] as const)
     if (objectsAt(spec, key).length !== objectsAt(oldSpec, key).length) {

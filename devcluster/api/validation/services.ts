@@ -91,6 +91,25 @@ export function validateService(service: JsonObject, old: JsonObject | undefined
           forbiddenField(`spec.ports[${index}].nodePort`, "may not be used when `type` is 'ClusterIP'"),
         );
     });
+  stringsAt(spec, 'externalIPs').forEach((ip, index) => {
+    if (isIP(ip) === 0)
+      errors.push(
+        invalidValue(
+          `spec.externalIPs[${index}]`,
+          ip,
+          'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+        ),
+      );
+  });
+  // One without an address and without pods of its own is for both families all the same.
+  if (spec.ipFamilyPolicy === 'RequireDualStack' && !headless)
+    errors.push(
+      invalidValue(
+        'spec.ipFamilyPolicy',
+        spec.ipFamilyPolicy,
+        'this cluster is not configured for dual-stack services',
+      ),
+    );
   if (spec.externalTrafficPolicy !== undefined && !outward && stringsAt(spec, 'externalIPs').length === 0)
     errors.push(
       invalidValue(

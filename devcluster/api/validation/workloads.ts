@@ -184,6 +184,18 @@ export function validateStatefulSet(set: JsonObject, old: JsonObject | undefined
             "must be 'RollingUpdate' or 'OnDelete'",
           ),
         ]),
+    ...nonNegative(
+      objectAt(spec, 'updateStrategy', 'rollingUpdate'),
+      'partition',
+      'spec.updateStrategy.rollingUpdate',
+    ),
+    ...['whenDeleted', 'whenScaled'].flatMap((key) =>
+      oneOf(
+        stringAt(spec, 'persistentVolumeClaimRetentionPolicy', key),
+        `spec.persistentVolumeClaimRetentionPolicy.${key}`,
+        ['Retain', 'Delete'],
+      ),
+    ),
     ...(old === undefined
       ? objectsAt(spec, 'volumeClaimTemplates').flatMap((claim, index) =>
           validateClaimSpec(objectAt(claim, 'spec') ?? {}, `spec.volumeClaimTemplates[${index}].spec`),
@@ -193,6 +205,7 @@ export function validateStatefulSet(set: JsonObject, old: JsonObject | undefined
       ? []
       : labelErrors(service).map((error) => invalidValue('spec.serviceName', service, error))),
     ...nonNegative(spec, 'replicas', 'spec'),
+    ...nonNegative(objectAt(spec, 'ordinals'), 'start', 'spec.ordinals'),
     ...validateSelector(spec, 'statefulset'),
     ...validateLastingTemplate(withClaims(spec), 'spec.template', 'StatefulSet'),
     ...nonNegative(spec, 'minReadySeconds', 'spec'),
@@ -218,6 +231,30 @@ export function validateJobSpec(spec: JsonObject, field: string): FieldError[] {
       'ttlSecondsAfterFinished',
     ].flatMap((key) => nonNegative(spec, key, field)),
     ...oneOf(spec.completionMode, `${field}.completionMode`, ['NonIndexed', 'Indexed']),
+    ...(spec.backoffLimitPerIndex !== undefined && spec.completionMode !== 'Indexed'
+      ? [
+          invalidValue(
+            `${field}.backoffLimitPerIndex`,
+            spec.backoffLimitPerIndex,
+            'requires indexed completion mode',
+          ),
+        ]
+      : []),
+    ...objectsAt(spec, 'podFailurePolicy', 'rules').flatMap((rule, index) => {
+      const at = `${field}.podFailurePolicy.rules[${index}]`;
+      return [
+        ...oneOf(rule.action, `${at}.action`, ['Count', 'FailIndex', 'FailJob', 'Ignore']),
+        ...(rule.onExitCodes === undefined && objectsAt(rule, 'onPodConditions').length === 0
+          ? [
+              {
+                reason: 'FieldValueInvalid',
+                field: at,
+                message: 'Invalid value: specifying one of OnExitCodes and OnPodConditions is required',
+              },
+            ]
+          : []),
+      ];
+    }),
     ...(spec.completionMode === 'Indexed' && spec.completions === undefined
       ? [required(`${field}.completions`, 'when completion mode is Indexed')]
       : []),

@@ -17,6 +17,7 @@ import {
   daemonSet,
   deployment,
   DEPLOYMENTS,
+  DRY,
   event,
   EVENTS,
   INGRESSES,
@@ -29,6 +30,8 @@ import {
   PODS,
   POLICIES,
   policy,
+  PRIORITIES,
+  priority,
   REPLICA_SETS,
   replicaSet,
   ROLES,
@@ -95,6 +98,7 @@ export const errors = [
         CONFIG_MAPS,
         configMap('a', { data: { 'a b': '' } }),
         configMap('a', { data: { '..': '' } }),
+        configMap('a', { data: { '../../x': '' } }),
         configMap('a', { data: { k: '' }, binaryData: { k: '' } }),
       ),
       ...refused(SECRETS, secret('a', { data: { 'a/b': '' } }), secret('a', { data: { k: '!' } })),
@@ -132,6 +136,106 @@ export const errors = [
       pod('a', { serviceAccountName: 'A_b' }),
       pod('a', { serviceAccountName: 'none' }),
       pod('a', { nodeName: 'A_B' }),
+      pod('a', { dnsPolicy: 'None' }),
+      pod('a', {
+        dnsConfig: { nameservers: ['x', '1.1.1.1', '1.1.1.2', '1.1.1.3'], options: [{ value: '1' }] },
+      }),
+      pod('a', { readinessGates: [{ conditionType: 'a b' }] }),
+      pod('a', { schedulingGates: [{ name: 'a' }, { name: 'a' }, { name: 'a b' }] }),
+      pod('a', { hostAliases: [{ ip: 'x', hostnames: ['a b'] }] }),
+      pod('a', { os: { name: 'x' } }),
+      pod('a', { subdomain: 'A.b' }),
+      pod('a', { preemptionPolicy: 'x' }),
+      pod('a', { overhead: { cpu: '1' } }),
+      pod('a', { runtimeClassName: 'none' }),
+      pod('a', { ephemeralContainers: [{ name: 'b', image: 'x' }] }),
+    ),
+    'where pods run': refused(
+      PODS,
+      pod('a', {
+        tolerations: [
+          { key: 'a', operator: 'Other' },
+          { key: 'a', operator: 'Exists', value: 'x' },
+          { key: 'a', operator: 'Exists', tolerationSeconds: 3 },
+          { key: 'a', operator: 'Equal', value: 'a b', effect: 'NoExecute', tolerationSeconds: 3 },
+          { key: 'a b', operator: 'Exists', effect: 'Other' },
+          { operator: 'Equal', value: 'x' },
+        ],
+      }),
+      pod('a', {
+        affinity: {
+          nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [] } },
+        },
+      }),
+      pod('a', {
+        affinity: {
+          nodeAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: {
+              nodeSelectorTerms: [
+                {
+                  matchExpressions: [
+                    { key: 'a b', operator: 'In' },
+                    { key: 'a', operator: 'Exists', values: ['x'] },
+                    { key: 'a', operator: 'Gt', values: ['1', '2'] },
+                    { key: 'a', operator: 'Is' },
+                  ],
+                },
+              ],
+            },
+            preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 0, preference: {} }],
+          },
+        },
+      }),
+      pod('a', {
+        affinity: {
+          podAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: [
+              { labelSelector: { matchLabels: { 'a b': 'c' } }, topologyKey: 'a b', namespaces: ['A'] },
+            ],
+          },
+          podAntiAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: [{ labelSelector: {} }],
+            preferredDuringSchedulingIgnoredDuringExecution: [
+              { weight: 101, podAffinityTerm: { labelSelector: {} } },
+            ],
+          },
+        },
+      }),
+      pod('a', { topologySpreadConstraints: [{ maxSkew: 0, topologyKey: '', whenUnsatisfiable: 'Other' }] }),
+      pod('a', {
+        topologySpreadConstraints: [
+          {
+            maxSkew: 1,
+            topologyKey: 'a',
+            whenUnsatisfiable: 'ScheduleAnyway',
+            labelSelector: {},
+            minDomains: 2,
+          },
+          {
+            maxSkew: 1,
+            topologyKey: 'a',
+            whenUnsatisfiable: 'ScheduleAnyway',
+            labelSelector: {},
+            minDomains: 0,
+          },
+        ],
+      }),
+    ),
+    'as whom pods run': refused(
+      PODS,
+      pod('a', {
+        securityContext: { runAsUser: -1, runAsGroup: -1, fsGroup: -1, supplementalGroups: [-1] },
+      }),
+      pod('a', { securityContext: { fsGroupChangePolicy: 'x', sysctls: [{ name: 'A b', value: 'x' }] } }),
+      pod('a', {
+        securityContext: { seccompProfile: { type: 'x' }, appArmorProfile: { type: 'Localhost' } },
+      }),
+      having({ securityContext: { runAsUser: -1, runAsGroup: -1, procMount: 'x' } }),
+      having({ securityContext: { privileged: true, allowPrivilegeEscalation: false } }),
+      having({
+        securityContext: { allowPrivilegeEscalation: false, capabilities: { add: ['CAP_SYS_ADMIN'] } },
+      }),
+      having({ securityContext: { seccompProfile: { type: 'Localhost' } } }),
     ),
     'ports of containers': refused(
       PODS,
@@ -150,6 +254,13 @@ export const errors = [
         ],
       }),
       having({ ports: [{ containerPort: 1, hostPort: 70_000 }] }),
+      having({ ports: [{ containerPort: 1, hostPort: 2 }] }, { hostNetwork: true }),
+      having({
+        ports: [
+          { containerPort: 1, hostPort: 2 },
+          { containerPort: 3, hostPort: 2 },
+        ],
+      }),
       having({ ports: [{ containerPort: 1 }, { containerPort: 1 }] }),
     ),
     'environments of containers': refused(
@@ -192,6 +303,85 @@ export const errors = [
         ],
       }),
       pod('a', { volumes: [{ name: 'v', persistentVolumeClaim: { claimName: '' } }] }),
+      having(
+        {
+          volumeMounts: [
+            { name: 'v', mountPath: '/a', subPath: '../x' },
+            { name: 'v', mountPath: '/b', subPath: '/x' },
+            { name: 'v', mountPath: '/c', subPathExpr: 'x/../y' },
+            { name: 'v', mountPath: '/d', subPath: 'x', subPathExpr: 'y' },
+            { name: 'v', mountPath: '/e', mountPropagation: 'x' },
+            { name: 'v', mountPath: '/f', mountPropagation: 'Bidirectional' },
+            { name: 'v', mountPath: '/g', recursiveReadOnly: 'Enabled' },
+          ],
+        },
+        { volumes: [{ name: 'v', emptyDir: {} }] },
+      ),
+      pod('a', {
+        volumes: [
+          {
+            name: 'v',
+            configMap: {
+              name: 'c',
+              defaultMode: 9999,
+              items: [
+                { key: 'k', path: '../x' },
+                { key: 'k', path: '/x' },
+                { key: 'a/b', path: 'x', mode: 9999 },
+                { key: '', path: '' },
+                { key: 'k', path: '..x' },
+              ],
+            },
+          },
+          { name: 'w', secret: { secretName: 's', defaultMode: -1, items: [{ key: 'k', path: 'a/../b' }] } },
+        ],
+      }),
+      pod('a', {
+        volumes: [
+          {
+            name: 'v',
+            projected: {
+              defaultMode: 9999,
+              sources: [
+                { downwardAPI: { items: [{ path: '../x', fieldRef: { fieldPath: 'metadata.name' } }] } },
+                { configMap: { items: [{ key: 'k', path: '/x' }] } },
+                { secret: { name: 's', items: [{ key: '', path: 'y' }] } },
+                { serviceAccountToken: { path: '', expirationSeconds: 5 } },
+                { configMap: { name: 'c', items: [{ key: 'k', path: 'y' }] } },
+                { configMap: { name: 'c' }, secret: { name: 's' } },
+                {},
+              ],
+            },
+          },
+          { name: 'w', projected: {} },
+        ],
+      }),
+      pod('a', {
+        volumes: [
+          {
+            name: 'v',
+            downwardAPI: {
+              defaultMode: 9999,
+              items: [
+                { path: 'a', fieldRef: { fieldPath: 'metadata.none' } },
+                { path: '/b', fieldRef: { fieldPath: 'metadata.name' }, mode: -1 },
+                { path: 'c' },
+                { path: 'd', fieldRef: { fieldPath: 'status.podIP' } },
+                { path: 'e', resourceFieldRef: { resource: 'limits.cpu' } },
+                { path: '', fieldRef: { fieldPath: "metadata.labels['a b']" } },
+              ],
+            },
+          },
+        ],
+      }),
+      pod('a', {
+        volumes: [
+          { name: 'v', hostPath: { path: '/a/../b' } },
+          { name: 'w', hostPath: { path: '/a', type: 'Other' } },
+          { name: 'x', emptyDir: { sizeLimit: '-1' } },
+          { name: 'y', nfs: {} },
+        ],
+      }),
     ),
     resources: refused(
       PODS,
@@ -199,6 +389,10 @@ export const errors = [
       having({ resources: { limits: { cpu: '-1' } } }),
       having({ resources: { limits: { gpu: '1' } } }),
       having({ resources: { requests: { 'example.com/gpu': '1' } } }),
+      having({ resources: { limits: { 'example.com/gpu': '0.5' } } }),
+      having({
+        resources: { limits: { 'example.com/gpu': '2' }, requests: { 'example.com/gpu': '1' } },
+      }),
       having({ resources: { limits: { cpu: 'x' } } }),
       having({ resources: { limits: { memory: '' } } }),
       having({ resources: { limits: { memory: '1 Gi' } } }),
@@ -214,6 +408,25 @@ export const errors = [
       having({ livenessProbe: { exec: { command: ['x'] }, successThreshold: 2, periodSeconds: -1 } }),
       having({ livenessProbe: { httpGet: { port: 80, scheme: 'FTP' } } }),
       having({ lifecycle: { preStop: {} } }),
+      having({ lifecycle: { preStop: { sleep: { seconds: -1 } } } }),
+      having({ lifecycle: { preStop: { sleep: { seconds: 31 } } } }),
+      having({ readinessProbe: { exec: { command: ['x'] }, terminationGracePeriodSeconds: 3 } }),
+      having({ livenessProbe: { exec: { command: ['x'] }, terminationGracePeriodSeconds: 0 } }),
+      having({ livenessProbe: { grpc: { port: 0 } } }),
+      pod('a', {
+        initContainers: [
+          {
+            name: 'init',
+            image: 'x',
+            lifecycle: { preStop: { exec: { command: ['x'] } } },
+            livenessProbe: { exec: { command: ['x'] } },
+            readinessProbe: { exec: { command: ['x'] } },
+            startupProbe: { exec: { command: ['x'] } },
+          },
+          { name: 'side', image: 'x', restartPolicy: 'Always', readinessProbe: {} },
+          { name: 'never', image: 'x', restartPolicy: 'Other' },
+        ],
+      }),
     ),
     Deployments: refused(
       DEPLOYMENTS,
@@ -240,6 +453,8 @@ export const errors = [
         STATEFUL_SETS,
         statefulSet('a', { serviceName: 'A_b' }),
         statefulSet('a', { podManagementPolicy: 'x', updateStrategy: { type: 'x' } }),
+        statefulSet('a', { updateStrategy: { rollingUpdate: { partition: -1 } }, ordinals: { start: -1 } }),
+        statefulSet('a', { persistentVolumeClaimRetentionPolicy: { whenDeleted: 'x', whenScaled: 'y' } }),
         statefulSet('a', { selector: { matchLabels: { x: 'y' } } }),
         { metadata: { name: 'a' } },
         statefulSet('a', { volumeClaimTemplates: [claim('data', { spec: CLAIM })] }, mounting('other')),
@@ -277,6 +492,8 @@ export const errors = [
         job('a', { completionMode: 'Other' }),
         job('a', { selector: { matchLabels: { a: 'b' } } }),
         job('a', { manualSelector: true }),
+        job('a', { backoffLimitPerIndex: 1 }),
+        job('a', { podFailurePolicy: { rules: [{ action: 'Other' }] } }),
       ),
       ...refused(
         CRON_JOBS,
@@ -319,6 +536,8 @@ export const errors = [
       service('a', { spec: { selector: { 'a b': 'c' }, ports: [{ port: 80 }] } }),
       service('a', { spec: { type: 'NodePort', clusterIP: 'None', ports: [{ port: 80 }] } }),
       service('a', { spec: { externalTrafficPolicy: 'Local', ports: [{ port: 80 }] } }),
+      service('a', { spec: { externalIPs: ['x'], ports: [{ port: 80 }] } }),
+      service('a', { spec: { ipFamilyPolicy: 'RequireDualStack', ports: [{ port: 80 }] } }),
     ),
     claims: refused(
       CLAIMS,
@@ -413,6 +632,25 @@ export const errors = [
         lease('a', { spec: { renewTime: 'x' } }),
       ),
       ...refused(EVENTS, event('a'), event('a', { involvedObject: { namespace: 'other', kind: 'Pod' } })),
+    ],
+    'nodes and priority classes': [
+      ...refused('/api/v1/nodes?dryRun=All', {
+        metadata: { name: '{ns}' },
+        spec: {
+          taints: [
+            { key: 'a', effect: 'Other' },
+            { key: 'a b', value: 'c d' },
+            { key: 'b', effect: 'NoSchedule' },
+            { key: 'b', effect: 'NoSchedule' },
+          ],
+        },
+      }),
+      ...refused(
+        PRIORITIES + DRY,
+        priority('system-x', { value: 3 }),
+        priority('{ns}', { value: 2_000_000_000 }),
+        priority('{ns}', { preemptionPolicy: 'x' }),
+      ),
     ],
     'many at once': refused(
       DEPLOYMENTS,
@@ -512,6 +750,7 @@ export const errors = [
         pod('a', { containers: [{ ...CONTAINER, resources: { requests: { memory: '100m' } } }] }),
       ),
       post(PODS + '?dryRun=All', pod('a.b', {})),
+      post(PODS + '?dryRun=All', pod('a', { imagePullSecrets: [{}, { name: 'b' }] })),
       post(CONFIG_MAPS, configMap('a', {}, { finalizers: ['noslash'] })),
       post(
         SERVICES,
