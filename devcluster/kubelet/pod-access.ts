@@ -70,8 +70,6 @@ export const createPodAccess = ({ runtimeOf, folder, clock, sources }: PodAccess
       openLog({ runtime: () => runtimeOf(`${namespace}/${podName}`), podName, query, signal, clock }),
     checkExec: (namespace, podName, container) => void running(namespace, podName, container),
     exec: async (namespace, podName, { container, command, tty }, given, signal) => {
-      // A terminal has one output.
-      const streams = tty ? { ...given, stderr: given.stdout } : given;
       const found = running(namespace, podName, container);
       const { runtime } = found;
       const { view, environment } = await placeOf(found);
@@ -82,12 +80,15 @@ export const createPodAccess = ({ runtimeOf, folder, clock, sources }: PodAccess
       };
       runtime.wakers.add(look);
       const hostname = hostnameOf({ pod: runtime.pod, ip: runtime.state.ip });
-      const where = { view, environment, hostname, signal: AbortSignal.any([signal, gone.signal]) };
+      const { runBuiltin, openTerminal } = await import('./exec/exec.js');
+      const { streams, interrupted } = tty ? openTerminal(given) : { streams: given };
+      const ends = [signal, gone.signal, ...(interrupted === undefined ? [] : [interrupted])];
+      const where = { view, environment, hostname, signal: AbortSignal.any(ends) };
       try {
-        const { runBuiltin } = await import('./exec/exec.js');
         return await runBuiltin(command, where, streams);
       } catch (error) {
         if (gone.signal.aborted) return KILLED;
+        if (interrupted?.aborted === true) return interrupted.reason as number;
         throw error;
       } finally {
         runtime.wakers.delete(look);

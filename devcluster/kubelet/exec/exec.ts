@@ -3,6 +3,7 @@
  * commands are built in, and work on the container's folders.
  */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { notExecutable } from '../command.js';
 import { wordsOf } from '../folders/view.js';
@@ -11,6 +12,8 @@ import type { Builtin, ExecContext } from './builtin.js';
 import { cat, ls, test } from './files.js';
 import { tar } from './tar.js';
 import type { ExecStreams } from '../../api/pod-runtime.js';
+
+export { openTerminal } from './terminal.js';
 
 const SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 };
 const MOST_SLEEP_MS = 2 ** 31 - 1;
@@ -93,8 +96,14 @@ export const runBuiltin = async (
   const builtin = BUILTINS.get(program.replace(FOLDERS, ''));
   if (builtin === undefined) throw new NoCommandError(program);
   const err = writerOf(stderr, where.signal);
+  // Also one that waits for input ends then.
+  const ended = once(where.signal, 'abort').then((): never => {
+    throw where.signal.reason;
+  });
   try {
-    return await builtin(args, { ...where, stdin, out: writerOf(stdout, where.signal), err });
+    where.signal.throwIfAborted();
+    const context = { ...where, stdin, out: writerOf(stdout, where.signal), err };
+    return await Promise.race([builtin(args, context), ended]);
   } catch (error) {
     where.signal.throwIfAborted();
     const failed = error instanceof Failure;

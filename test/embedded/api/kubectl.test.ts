@@ -1,19 +1,24 @@
 /** Stock kubectl against the embedded cluster, where there is a kubectl. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { startDevcluster } from '../../../devcluster/devcluster.js';
+import { eventually } from '../../helpers/eventually.js';
 
 const run = promisify(execFile);
 const path = process.env.PATH ?? '';
 
-const isThere = await run('kubectl', ['version', '--client']).then(
-  () => true,
-  () => false,
-);
+const succeeds = (program: string, ...args: string[]): Promise<boolean> =>
+  run(program, args).then(
+    () => true,
+    () => false,
+  );
+const isThere = await succeeds('kubectl', 'version', '--client');
+const hasScript = await succeeds('script', '--version');
 if (!isThere) {
   t.plan(0, 'there is no kubectl on the PATH');
   process.stderr.write('kubectl.test: skipped, there is no kubectl on the PATH\n');
@@ -89,16 +94,44 @@ spec:
     ['wait --for=delete pod -l app=web --timeout=30s', true, /.*/],
     ['api-resources', true, /^deployments +deploy +apps\/v1 +true +Deployment$/m],
   ];
-  await t.test('lines', async (t) => {
-    for (const [line, succeeds, says] of lines) {
+  void t.test('lines', async (t) => {
+    for (const [line, passes, says] of lines) {
       const args = ['--server', cluster.url, '--cache-dir', join(home, 'cache'), ...line.split(' ')];
       const env = { PATH: path, HOME: home, KUBECONFIG: join(home, 'none') };
       const { ok, text } = await run('kubectl', args, { env }).then(
         ({ stdout, stderr }) => ({ ok: true, text: stdout + stderr }),
         (error: { stdout: string; stderr: string }) => ({ ok: false, text: error.stdout + error.stderr }),
       );
-      t.equal(ok, succeeds, `kubectl ${line}`);
+      t.equal(ok, passes, `kubectl ${line}`);
       t.match(text, says, `kubectl ${line}`);
     }
+  });
+
+  void t.test('keys on a terminal', { skip: !hasScript && 'there is no script(1)' }, async (t) => {
+    const env = { PATH: path, HOME: home, KUBECONFIG: join(home, 'none'), SHELL: '/bin/sh', TERM: 'xterm' };
+    const kubectl = `kubectl --server ${cluster.url} --cache-dir ${join(home, 'cache')}`;
+    await run('sh', ['-c', `${kubectl} run typed --image=nginx`], { env });
+    await run('sh', ['-c', `${kubectl} wait --for=condition=Ready pod/typed --timeout=30s`], { env });
+    /** Presses each key when what is shown has its text. */
+    const press = async (command: string, ...keys: [after: string, key: string][]) => {
+      const line = `${kubectl} exec -it typed -- ${command}`;
+      const child = spawn('script', ['-qec', line, '/dev/null'], { env });
+      t.teardown(() => child.kill());
+      const ended = once(child, 'close');
+      let shown = '';
+      child.stdout.on('data', (part: Buffer) => (shown += part.toString()));
+      for (const [after, key] of keys) {
+        await eventually(
+          () => Promise.resolve(shown),
+          (text) => text.includes(after),
+          { what: JSON.stringify(after) },
+        );
+        child.stdin.write(key);
+      }
+      const [code] = (await ended) as [number];
+      return { code, shown };
+    };
+    t.match(await press('cat', ['', 'abc\r'], ['abc\r\nabc\r\n', '\x04']), { code: 0 });
+    t.match(await press('cat', ['', 'abc\r'], ['abc\r\nabc\r\n', '\x03']), { code: 130, shown: /\^C/ });
   });
 }

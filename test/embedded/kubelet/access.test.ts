@@ -1,6 +1,6 @@
 /** What the API lets one do with pods that run: logs, commands, copies, ports. And folders that change under them. */
 import { once } from 'node:events';
-import { Readable, Writable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import t from 'tap';
 import { CONFIG_MAPS, PODS, SECRETS } from '../../../kube/index.js';
 import { NAMESPACE, specOf, startPods } from './cluster.js';
@@ -162,6 +162,48 @@ t.test('a container that pretends has a folder too', async (t) => {
   const socket = await kube.portForward({ namespace: NAMESPACE, name: 'nginx' }, 80);
   const [error] = (await once(socket.resume(), 'error').catch((cause: unknown) => [cause])) as [Error];
   t.match(error.message, /failed to connect to localhost:80 inside namespace .*connection refused/);
+});
+
+t.test('keys of a terminal', async (t) => {
+  await cluster.create('typed', { containers: [{ name: 'main', image: 'nginx:1' }] });
+  await cluster.ready('typed');
+  const at = { namespace: NAMESPACE, name: 'typed' };
+  const press = async (command: string[], ...keys: [string, string][]) => {
+    const stdin = new PassThrough();
+    let shown = '';
+    const stdout = new Writable({
+      write: (part: Buffer, _encoding, done) => {
+        shown += part.toString();
+        done();
+      },
+    });
+    const code = kube.exec(at, { command, tty: true }, { stdin, stdout });
+    for (const [key, then] of keys) {
+      stdin.write(key);
+      await cluster.eventually(
+        () => Promise.resolve(shown),
+        (text) => text.endsWith(then),
+        `${JSON.stringify(key)} shows ${JSON.stringify(then)}`,
+      );
+    }
+    return { code: await code, shown };
+  };
+  t.same(await press(['cat'], ['abc', 'abc'], ['\r', 'abc\r\nabc\r\n'], ['\x04', '\n']), {
+    code: 0,
+    shown: 'abc\r\nabc\r\n',
+  });
+  t.same(await press(['cat'], ['ab', 'ab'], ['\x04', 'abab'], ['\x04', 'abab']), { code: 0, shown: 'abab' });
+  t.same(await press(['cat'], ['aö\x7f\x7fb\r', 'b\r\nb\r\n'], ['x\x15\x04', '\b \b']), {
+    code: 0,
+    shown: 'aö\b \b\b \bb\r\nb\r\nx\b \b',
+  });
+  t.same(await press(['cat'], ['abc\x03', 'abc^C']), { code: 130, shown: 'abc^C' });
+  t.same(await press(['sleep', '1000'], ['\x03', '^C']), { code: 130, shown: '^C' });
+  t.same(await press(['sleep', '1000'], ['\x04', ''], ['\x1c', '^\\']), { code: 131, shown: '^\\' });
+  t.same(await press(['echo', 'a']), { code: 0, shown: 'a\r\n' });
+  const waiting = press(['cat']);
+  await kube.delete(PODS, at);
+  t.match(await waiting, { code: 137 }, 'one that waits for keys ends with its container');
 });
 
 t.test('attaching shows what comes', async (t) => {
