@@ -166,7 +166,8 @@ export const startKubelet = (options: KubeletOptions): Kubelet => {
       if (isLeaving) runtime.stopsAt ??= clock() + STOP_MS;
       else await equip(key, runtime);
       const { processes } = runtime;
-      const problems = isLeaving ? undefined : await processes?.sync(pod);
+      const stops = isLeaving || runtime.state.overdueAt !== undefined;
+      const problems = stops ? undefined : await processes?.sync(pod);
       const { state, events: told, dueAt } = stepPod(pod, runtime.state, worldOf(runtime, problems));
       runtime.state = state;
       for (const event of told) events.record(PODS, pod, event);

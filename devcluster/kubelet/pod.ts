@@ -16,6 +16,8 @@ export interface PodState {
   /** False while a volume cannot be mounted: nothing is started before. */
   readonly mounted: boolean;
   readonly initialized: boolean;
+  /** Since when it has been active for longer than it may. */
+  readonly overdueAt?: number | undefined;
   /** Init containers and others: names are unique among both. */
   readonly containers: ReadonlyMap<string, ContainerState>;
 }
@@ -102,18 +104,36 @@ const isFinal = (state: ContainerState | undefined): boolean =>
 /** Whether nothing of the pod runs any longer. */
 export const isStopped = ({ containers }: PodState): boolean => ![...containers.values()].some(isAlive);
 
-export const stepPod = (pod: Pod, before: PodState, world: World): PodStep => {
-  const { now, configs, hasImage, newId, stopsAt, isReal, observe } = world;
+export const OVERDUE = {
+  reason: 'DeadlineExceeded',
+  message: 'Pod was active on the node longer than the specified deadline',
+};
+
+/** When a pod becomes overdue; undefined for one that is, that may run for ever, or that has ended. */
+const deadlineOf = ({ spec }: Pod, { startedAt, overdueAt, containers }: PodState): number | undefined => {
+  const seconds = spec?.activeDeadlineSeconds;
+  if (seconds === undefined || overdueAt !== undefined) return undefined;
+  return spec?.containers.every(({ name }) => isFinal(containers.get(name))) === true
+    ? undefined
+    : startedAt + seconds * 1000;
+};
+
+export const stepPod = (pod: Pod, earlier: PodState, world: World): PodStep => {
+  const { now, configs, hasImage, newId, isReal, observe } = world;
+  const deadline = deadlineOf(pod, earlier);
+  const isPast = world.stopsAt === undefined && deadline !== undefined && now >= deadline;
+  const before = isPast ? { ...earlier, overdueAt: now } : earlier;
+  const stopsAt = world.stopsAt ?? before.overdueAt;
   const { namespace = '', name = '' } = pod.metadata ?? {};
   const { restartPolicy = 'Always', initContainers = [], containers: others = [] } = pod.spec ?? {};
-  const events: EventInit[] = [];
+  const events: EventInit[] = isPast ? [{ type: 'Normal', ...OVERDUE }] : [];
   const containers = new Map(before.containers);
 
   const problems =
     before.mounted || stopsAt !== undefined ? [] : (world.volumeProblems ?? volumeProblems(pod, configs));
   if (problems.length > 0) {
     const told = problems.map((message): EventInit => ({ type: 'Warning', reason: 'FailedMount', message }));
-    return { state: before, events: told, dueAt: undefined };
+    return { state: before, events: told, dueAt: deadline };
   }
 
   const step = (container: Container, isInit: boolean, dismissed: boolean): void => {
@@ -173,9 +193,11 @@ export const stepPod = (pod: Pod, before: PodState, world: World): PodStep => {
     }
     return times.filter((at) => at !== undefined);
   });
-  return {
-    state: { ...before, mounted: before.mounted || stopsAt === undefined, initialized, containers },
-    events,
-    dueAt: due.length + next.length === 0 ? undefined : Math.min(...due, ...next),
-  };
+  const mounted = before.mounted || stopsAt === undefined;
+  const state: PodState = { ...before, mounted, initialized, containers };
+  // Nothing more comes of one that was stopped.
+  const isDone = state.overdueAt !== undefined && isStopped(state);
+  const last = deadlineOf(pod, state);
+  const times = isDone ? [] : [...due, ...next, ...(last === undefined ? [] : [last])];
+  return { state, events, dueAt: times.length === 0 ? undefined : Math.min(...times) };
 };

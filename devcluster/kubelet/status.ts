@@ -5,7 +5,7 @@ import { findCondition, timestamp, uidOf, withCondition } from '../controllers/m
 import { runsOf } from './container-state.js';
 import type { ContainerState, Phase, Run } from './container-state.js';
 import { HOST_IP } from './fields.js';
-import { healthOf } from './pod.js';
+import { OVERDUE, healthOf, isStopped } from './pod.js';
 import type { PodState, World } from './pod.js';
 import { qosClassOf } from './qos.js';
 
@@ -146,7 +146,9 @@ export const podStatus = (pod: Pod, state: PodState, world: Seen): PodStatus => 
   const waiting = inits.length > 0 ? 'PodInitializing' : 'ContainerCreating';
   const initStatuses = inits.map((one) => containerStatus(one, waiting, podName, world));
   const statuses = others.map((one) => containerStatus(one, waiting, podName, world));
-  const phase = phaseOf(pod, [...inits, ...others], state.initialized);
+  // As long as something of it runs, it has not ended.
+  const isOverdue = state.overdueAt !== undefined && isStopped(state);
+  const phase = isOverdue ? 'Failed' : phaseOf(pod, [...inits, ...others], state.initialized);
   const succeeded = phase === 'Succeeded';
 
   const names = (list: readonly ContainerStatus[]): string => list.map((one) => one.name).join(' ');
@@ -157,9 +159,10 @@ export const podStatus = (pod: Pod, state: PodState, world: Seen): PodStatus => 
   const uninitialized = initStatuses.filter(({ ready, started }, at) =>
     inits[at]?.container.restartPolicy === 'Always' ? started !== true : !ready,
   );
-  const notReady = succeeded
-    ? { reason: 'PodCompleted' }
-    : { reason: 'ContainersNotReady', message: `containers with unready status: [${names(unready)}]` };
+  const notReady =
+    succeeded || phase === 'Failed'
+      ? { reason: succeeded ? 'PodCompleted' : 'PodFailed' }
+      : { reason: 'ContainersNotReady', message: `containers with unready status: [${names(unready)}]` };
 
   let conditions: Condition[] = pod.status?.conditions ?? [];
   const set = (type: string, is: boolean, why: { reason?: string; message?: string } = {}): void => {
@@ -193,6 +196,7 @@ export const podStatus = (pod: Pod, state: PodState, world: Seen): PodStatus => 
   return {
     ...rest,
     phase,
+    ...(isOverdue ? OVERDUE : {}),
     conditions,
     hostIP: HOST_IP,
     hostIPs: [{ ip: HOST_IP }],

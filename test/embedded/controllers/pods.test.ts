@@ -136,6 +136,13 @@ t.test('pods that end', async (t) => {
   await phase('failed', 'Failed');
 });
 
+t.test('a pod that is active for longer than it may', async (t) => {
+  await create('overdue', podSpec('nginx:1', { activeDeadlineSeconds: 1 }));
+  const ended = await phase('overdue', 'Failed');
+  t.match(ended.status, { reason: 'DeadlineExceeded' });
+  await told('overdue', /^DeadlineExceeded: Pod was active on the node longer than the specified deadline/);
+});
+
 t.test('what a container needs is waited for', async (t) => {
   const envFrom = [{ configMapRef: { name: 'settings' } }];
   await create('env', { containers: [{ name: 'main', image: 'nginx:1', envFrom }] });

@@ -546,3 +546,52 @@ t.test('addresses are given to one pod at a time', async (t) => {
   addresses.give(taken[0] ?? '');
   t.not(addresses.take(), taken[0], 'an address is not reused soon');
 });
+
+t.test('a pod that is active for longer than it may', async (t) => {
+  const OVERDUE = 'Pod was active on the node longer than the specified deadline';
+  const failed = { phase: 'Failed', reason: 'DeadlineExceeded', message: OVERDUE };
+  const running = life(podOf({ activeDeadlineSeconds: 3 }));
+  t.match(running.at(2999), { phase: 'Running' });
+  t.equal(running.due(), 3000);
+  const status = running.at(3000);
+  t.match(status, failed);
+  t.equal(shown(status), 'Failed Completed 0 0');
+  t.match(
+    status.conditions?.find(({ type }) => type === 'Ready'),
+    { status: 'False', reason: 'PodFailed' },
+  );
+  t.same(running.events.slice(-2), [`DeadlineExceeded: ${OVERDUE}`, 'Killing: Stopping container c']);
+  t.match(running.at(60_000), failed, 'and it stays so');
+  t.equal(running.due(), undefined);
+  t.equal(running.events.filter((event) => event.startsWith('DeadlineExceeded')).length, 1);
+
+  const pulling = life(
+    podOf({ activeDeadlineSeconds: 3, containers: [container({ image: 'does-not-exist' })] }),
+  );
+  t.match(pulling.at(4000), failed, 'one that waits for its image');
+  t.equal(pulling.due(), undefined);
+  const volumes = [{ name: 'v', secret: { secretName: 'none' } }];
+  const mounting = life(podOf({ activeDeadlineSeconds: 3, volumes }));
+  t.match(mounting.at(4000), failed, 'one that waits for a volume');
+  const ended = life(
+    podOf({
+      activeDeadlineSeconds: 3,
+      restartPolicy: 'Never',
+      containers: [container({ command: ['true'] })],
+    }),
+  );
+  t.equal(ended.at(60_000).phase, 'Succeeded', 'one that has ended before');
+  t.equal(ended.due(), undefined);
+
+  const ran = new Map<string, Observation>();
+  const real = life(podOf({ activeDeadlineSeconds: 3 }), {
+    isReal: () => true,
+    observe: (id) => ran.get(id),
+  });
+  real.at(1000);
+  ran.set('id-0', { is: 'running', startedAt: START + 1000, started: true, ready: true });
+  t.equal(real.at(3000).phase, 'Running', 'a process has its grace period');
+  const end = { startedAt: START, endedAt: START + 4000, exitCode: 0, message: undefined };
+  ran.set('id-0', { is: 'ended', ...end });
+  t.match(real.at(4000), failed);
+});
