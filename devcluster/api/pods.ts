@@ -72,8 +72,21 @@ function refuseRuntimeClass(pod: JsonObject, { runtimeClassName, overhead }: Jso
     );
 }
 
+const GATED = {
+  type: 'PodScheduled',
+  status: 'False',
+  lastProbeTime: null,
+  lastTransitionTime: null,
+  reason: 'SchedulingGated',
+  message: 'Scheduling is blocked due to non-empty scheduling gates',
+};
+
 export const createPodStrategy = (registry: () => Registry, accounts: ServiceAccountAdmission): Strategy => ({
-  initialStatus: (pod) => ({ phase: 'Pending', qosClass: qosClass(pod) }),
+  initialStatus: (pod) => ({
+    phase: 'Pending',
+    ...(objectsAt(pod, 'spec', 'schedulingGates').length > 0 && { conditions: [{ ...GATED }] }),
+    qosClass: qosClass(pod),
+  }),
   admit: (pod, namespace) => accounts.admit(pod, namespace),
   prepareCreate(pod) {
     const spec = objectAt(pod, 'spec');

@@ -61,7 +61,10 @@ export function podCells(pod: JsonObject): PodCells {
   const isSidecar = (name: unknown): boolean => sidecarNames.has(name as string);
   const total = objectsAt(pod, 'spec', 'containers').length + sidecarNames.size;
   const phase = stringAt(pod, 'status', 'phase') ?? '';
-  let status = stringAt(pod, 'status', 'reason') || phase;
+  const isGated = objectsAt(pod, 'status', 'conditions').some(
+    ({ type, reason }) => type === 'PodScheduled' && reason === 'SchedulingGated',
+  );
+  let status = isGated ? 'SchedulingGated' : stringAt(pod, 'status', 'reason') || phase;
   let ready = objectsAt(pod, 'status', 'initContainerStatuses').filter(
     (item) => isSidecar(item.name) && item.started === true && item.ready === true,
   ).length;

@@ -79,7 +79,10 @@ export const startControllers = ({ kube, log, volumesRoot }: ControllersOptions)
       slices: kinds.of(ENDPOINT_SLICES),
       endpoints: kinds.of(ENDPOINTS),
     }),
-    startScheduler({ kube, log, pods, nodes, claims, events: told.scheduler }),
+    startScheduler({
+      ...{ kube, log, pods, nodes, claims, events: told.scheduler },
+      namespaces: kinds.of(NAMESPACES),
+    }),
     startDisruptionController({ kube, log, kinds, events: told.disruption }),
     startGarbageCollector({ kube, log, kinds, events: told.garbage }),
     startPodGarbageCollector({ kube, log, pods, nodes }),

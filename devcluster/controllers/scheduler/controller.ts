@@ -4,6 +4,7 @@ import type {
   Binding,
   Kube,
   KubeLog,
+  Namespace,
   Node,
   PersistentVolumeClaim,
   Pod,
@@ -14,8 +15,10 @@ import type { EventRecorder } from '../events.js';
 import type { Informer } from '../informer.js';
 import { atOf, findCondition, isTerminal, timestamp, uidOf, withCondition } from '../meta.js';
 import { startQueue } from '../queue.js';
+import type { Labels } from '../selector.js';
 import { claimKeys } from '../volume/match.js';
-import { findNode, requestsOf } from './fit.js';
+import { findNode } from './fit.js';
+import { wantsCompany } from './neighbours.js';
 import { createUsage } from './usage.js';
 
 /** Where the assignment of one pod to a node is posted. */
@@ -58,18 +61,30 @@ export interface SchedulerOptions {
   pods: Informer<Pod>;
   nodes: Informer<Node>;
   claims: Informer<PersistentVolumeClaim>;
+  namespaces: Informer<Namespace>;
   clock?: () => number;
 }
 
 export const startScheduler = (options: SchedulerOptions): { stop(): Promise<void> } => {
-  const { kube, log, events, pods, nodes, claims, clock = Date.now } = options;
+  const { kube, log, events, pods, nodes, claims, namespaces, clock = Date.now } = options;
   const usage = createUsage();
   /** Keys of pods that no node took. */
   const refused = new Set<string>();
 
+  const retryRefused = (may: (pod: Pod) => boolean = () => true): void => {
+    for (const key of refused) {
+      const pod = pods.store.get(key);
+      if (pod !== undefined && may(pod)) queue.add(key);
+    }
+  };
+
+  const charge = (pod: Pod, node: string): void => {
+    if (usage.charge(pod, node)) retryRefused(wantsCompany);
+  };
+
   const bind = async (pod: Pod, node: string, signal: AbortSignal): Promise<void> => {
     // Charged before the watch shows it, so that the next pod sees what is left.
-    usage.charge(uidOf(pod), node, requestsOf(pod));
+    charge(pod, node);
     const { name = '', namespace = '', uid } = pod.metadata ?? {};
     try {
       await kube.create(
@@ -113,22 +128,19 @@ export const startScheduler = (options: SchedulerOptions): { stop(): Promise<voi
     name: 'scheduler',
     log,
     concurrency: 16,
-    after: Promise.all([nodes.synced, claims.synced]),
+    after: Promise.all([nodes.synced, claims.synced, namespaces.synced]),
     reconcile: async (key, signal) => {
       const pod = pods.store.get(key);
       refused.delete(key);
       if (pod === undefined || pod.metadata?.deletionTimestamp !== undefined) return;
       if (!isOurs(pod) || usage.holds(uidOf(pod))) return;
       const problem = claimProblem(pod, (claim) => claims.store.get(claim));
-      const fit = findNode(pod, nodes.store.values(), { usedOf: usage.of, problem });
+      const labelsOf = (name: string): Labels => namespaces.store.get(name)?.metadata?.labels ?? {};
+      const fit = findNode(pod, nodes.store.values(), { usage, labelsOf, problem });
       if ('node' in fit) await bind(pod, fit.node, signal);
       else await refuse(pod, fit.message, signal);
     },
   });
-
-  const retryRefused = (): void => {
-    for (const key of refused) queue.add(key);
-  };
 
   pods.subscribe(({ type, object }) => {
     const node = object.spec?.nodeName;
@@ -136,7 +148,7 @@ export const startScheduler = (options: SchedulerOptions): { stop(): Promise<voi
       refused.delete(keyOf(object));
       if (usage.release(uidOf(object))) retryRefused();
     } else if (node !== undefined) {
-      usage.charge(uidOf(object), node, requestsOf(object));
+      charge(object, node);
     } else if (type === 'added' || !refused.has(keyOf(object))) {
       queue.add(keyOf(object));
     }
@@ -150,11 +162,6 @@ export const startScheduler = (options: SchedulerOptions): { stop(): Promise<voi
     // What a node says of its health again and again changes nothing.
     if (previous === undefined || !sameJson(offers(object), offers(previous))) retryRefused();
   });
-  claims.subscribe(({ object }) => {
-    for (const key of refused) {
-      const pod = pods.store.get(key);
-      if (pod !== undefined && claimKeys(pod).includes(keyOf(object))) queue.add(key);
-    }
-  });
+  claims.subscribe(({ object }) => retryRefused((pod) => claimKeys(pod).includes(keyOf(object))));
   return { stop: () => queue.stop() };
 };

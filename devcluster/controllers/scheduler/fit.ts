@@ -3,7 +3,10 @@ import type { Node, Pod } from '../../../kube/objects.js';
 import { parseQuantity } from '../../api/quantity.js';
 import { hasLabels, meets } from '../selector.js';
 import type { Labels } from '../selector.js';
+import { neighbourRules } from './neighbours.js';
+import type { NeighbourRules, Obstacle } from './neighbours.js';
 import { tolerates, untolerated } from './taints.js';
+import type { Usage } from './usage.js';
 
 /** Resource name to amount, in units of 10^-9. */
 export type Amounts = ReadonlyMap<string, bigint>;
@@ -57,29 +60,30 @@ const preferenceOf = (pod: Pod, node: Node): number =>
 
 const UNSCHEDULABLE = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
 
-interface Obstacle {
-  reason: string;
-  /** Whether the node would take the pod if other pods left it. */
-  mends: boolean;
-}
-
 const never = (reason: string): Obstacle[] => [{ reason, mends: false }];
 
 /** Why a node does not take a pod: the first of the rules that refuses it, in the scheduler's order and words. */
-const obstacles = (pod: Pod, requests: Amounts, node: Node, used: Amounts): Obstacle[] => {
+const obstacles = (
+  pod: Pod,
+  node: Node,
+  { requests, used, rules }: { requests: Amounts; used: Amounts; rules: NeighbourRules },
+): Obstacle[] => {
   if (node.spec?.unschedulable === true && !tolerates(pod, UNSCHEDULABLE))
     return never('node(s) were unschedulable');
   if (untolerated(pod, node, ['NoSchedule', 'NoExecute']).length > 0)
     return never('node(s) had untolerated taint(s)');
   if (!matchesSelectors(pod, node)) return never("node(s) didn't match Pod's node affinity/selector");
+  const taken = rules.ports(node);
+  if (taken.length > 0) return taken;
   const allocatable = amounts(node.status?.allocatable);
   const isShort = (name: string, amount: bigint): boolean => amount > (allocatable.get(name) ?? 0n);
-  return [...requests]
+  const lacks = [...requests]
     .filter(([name, amount]) => amount > 0n && isShort(name, (used.get(name) ?? 0n) + amount))
     .map(([name, amount]) => ({
       reason: name === 'pods' ? 'Too many pods' : `Insufficient ${name}`,
       mends: !isShort(name, amount),
     }));
+  return lacks.length > 0 ? lacks : rules.company(node);
 };
 
 export type Fit = { node: string } | { message: string };
@@ -121,24 +125,30 @@ const isBetter = (a: readonly (number | bigint)[], b: readonly (number | bigint)
  * The node for a pod: of those that take it one whose taints it does not mind, that it prefers, and that has the fewest
  * pods, in this order; or the scheduler's message why there is none.
  *
+ * @param labelsOf the labels of a namespace
  * @param problem why no node can take it, such as a volume that is not there
  */
 export const findNode = (
   pod: Pod,
   nodes: Iterable<Node>,
-  { usedOf, problem }: { usedOf: (node: string) => Amounts; problem?: string | undefined },
+  {
+    usage,
+    labelsOf = () => ({}),
+    problem,
+  }: { usage: Usage; labelsOf?: (namespace: string) => Labels; problem?: string | undefined },
 ): Fit => {
   const all = [...nodes];
   if (all.length === 0) return { message: 'no nodes available to schedule pods' };
   // The second "not found" is the scheduler's own, about what it did next.
   if (problem !== undefined) return { message: `0/${all.length} nodes are available: ${problem}. not found` };
   const requests = requestsOf(pod);
+  const rules = neighbourRules(pod, all, { all: usage.all, choosy: usage.choosy, labelsOf });
   const found: Obstacle[][] = [];
   let best: { name: string; rank: (number | bigint)[] } | undefined;
   for (const node of all) {
     const name = node.metadata?.name ?? '';
-    const used = usedOf(name);
-    const reasons = obstacles(pod, requests, node, used);
+    const used = usage.of(name);
+    const reasons = obstacles(pod, node, { requests, used, rules });
     found.push(reasons);
     if (reasons.length > 0) continue;
     const rank = ranks(pod, node, used);

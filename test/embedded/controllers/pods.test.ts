@@ -86,6 +86,67 @@ t.test('a pod that no node takes says so, and is taken when one does', async (t)
   await told('picky', new RegExp(`^Scheduled: Successfully assigned default/picky to ${name} `));
 });
 
+t.test('pods that bear no other beside them', async () => {
+  const affinity = (kind: string) => ({
+    affinity: {
+      [kind]: {
+        requiredDuringSchedulingIgnoredDuringExecution: [
+          { labelSelector: { matchLabels: { app: 'loner' } }, topologyKey: 'kubernetes.io/hostname' },
+        ],
+      },
+    },
+  });
+  await create('friend', podSpec('nginx:1', affinity('podAffinity')));
+  await told(
+    'friend',
+    /^FailedScheduling: 0\/1 nodes are available: 1 node\(s\) didn't match pod affinity rules\./,
+  );
+  await create('loner', podSpec('nginx:1'));
+  await phase('loner', 'Running');
+  await phase('friend', 'Running');
+  await create('foe', podSpec('nginx:1', affinity('podAntiAffinity')));
+  await told(
+    'foe',
+    /^FailedScheduling: 0\/1 nodes are available: 1 node\(s\) didn't match pod anti-affinity rules\./,
+  );
+  await kube.delete(PODS, { namespace: NAMESPACE, name: 'loner' });
+  await phase('foe', 'Running');
+
+  const ports = [{ containerPort: 80, hostPort: 8080 }];
+  const taker = { containers: [{ name: 'main', image: 'nginx:1', ports }] };
+  await create('taker', taker);
+  await phase('taker', 'Running');
+  await create('waiter', taker);
+  await told('waiter', /^FailedScheduling: 0\/1 nodes are available: 1 node\(s\) didn't have free ports/);
+  await kube.delete(PODS, { namespace: NAMESPACE, name: 'taker' });
+  await phase('waiter', 'Running');
+});
+
+t.test('a pod with scheduling gates waits for them to go', async (t) => {
+  const made = await create('gated', podSpec('nginx:1', { schedulingGates: [{ name: 'a.b/c' }] }));
+  t.same(made.status?.conditions, [
+    {
+      type: 'PodScheduled',
+      status: 'False',
+      lastProbeTime: null,
+      lastTransitionTime: null,
+      reason: 'SchedulingGated',
+      message: 'Scheduling is blocked due to non-empty scheduling gates',
+    },
+  ]);
+  const headers = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' };
+  const url = `${cluster.url}/api/v1/namespaces/${NAMESPACE}/pods/gated`;
+  const table = (await (await fetch(url, { headers })).json()) as { rows: { cells: string[] }[] };
+  t.equal(table.rows[0]?.cells[2], 'SchedulingGated');
+  const body = { spec: { schedulingGates: null } };
+  await kube.patch(PODS, { namespace: NAMESPACE, name: 'gated' }, { type: 'merge', body });
+  const free = await phase('gated', 'Running');
+  t.match(
+    free.status?.conditions?.find(({ type }) => type === 'PodScheduled'),
+    { status: 'True', reason: undefined },
+  );
+});
+
 t.test('images that cannot be had', async (t) => {
   await create('uppercase', podSpec('Nginx'));
   const invalid = await waiting('uppercase', 'InvalidImageName');
