@@ -13,7 +13,7 @@ import { atOf, isTerminal, uidOf } from '../controllers/meta.js';
 import { startQueue } from '../controllers/queue.js';
 import { removeTree } from './folders/tree.js';
 import { isOurs } from './images.js';
-import { registerNode } from './node.js';
+import { registerNode, startHeartbeat } from './node.js';
 import { createPodAccess } from './pod-access.js';
 import { isStopped, newPodState, stepPod } from './pod.js';
 import type { World } from './pod.js';
@@ -196,6 +196,9 @@ export const startKubelet = (options: KubeletOptions): Kubelet => {
   secrets.subscribe(({ object }) => retryIn(object.metadata?.namespace));
 
   const registered = registerNode(kube, nodeName, clock(), stopping.signal);
+  const synced = Promise.all([registered, pods.synced, shared.synced]);
+  const ready = synced.then(([node]) => node);
+  const heartbeat = startHeartbeat({ kube, name: nodeName, log, clock, events, ready });
   return {
     ...createPodAccess({
       runtimeOf: (key) => runtimes.get(key),
@@ -203,11 +206,12 @@ export const startKubelet = (options: KubeletOptions): Kubelet => {
       clock,
       sources: () => ({ configs, services: shared.services(), api: shared.api }),
     }),
-    synced: Promise.all([registered, pods.synced, shared.synced]).then(() => undefined),
+    synced: ready.then(() => undefined),
     stop: async () => {
       stopping.abort();
       await Promise.allSettled([registered, pods.stop()]);
-      await Promise.all([queue.stop(), events.stop()]);
+      await Promise.all([queue.stop(), heartbeat.stop()]);
+      await events.stop();
       for (const key of [...runtimes.keys()]) forget(key);
       await Promise.all(leaving);
     },

@@ -1,6 +1,8 @@
 import t from 'tap';
 import type { Test } from 'tap';
-import { CONFIG_MAPS, KubeError, NODES, PODS, SECRETS } from '../../../kube/index.js';
+import { createEventRecorder } from '../../../devcluster/controllers/events.js';
+import { startHeartbeat } from '../../../devcluster/kubelet/node.js';
+import { CONFIG_MAPS, KubeError, LEASES, NODES, PODS, SECRETS } from '../../../kube/index.js';
 import type { LogQuery, Pod } from '../../../kube/index.js';
 import { NAMESPACE, podOf, podSpec, startCluster, waitsFor } from './cluster.js';
 
@@ -52,6 +54,58 @@ t.test('the node', async (t) => {
     { status: 'True' },
   );
   t.ok(node?.status?.nodeInfo?.kubeletVersion);
+});
+
+t.test('the node lives', async (t) => {
+  const lease = () => kube.list(LEASES, 'kube-node-lease').then(({ items }) => items[0]);
+  const made = await eventually(lease, (found) => found !== undefined, 'there is a lease');
+  const node = await kube.get(NODES, { name: 'embedded' });
+  const { uid = '' } = node.metadata ?? {};
+  t.match(made, {
+    metadata: {
+      name: 'embedded',
+      ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: 'embedded', uid }],
+    },
+    spec: { holderIdentity: 'embedded', leaseDurationSeconds: 40 },
+  });
+  await told('embedded', /^Starting: Starting kubelet\. \(1\)$/);
+  await told('embedded', /^NodeReady: Node embedded status is now: NodeReady \(1\)$/);
+
+  // The same again, at a pace that a test can wait for.
+  const aside = {
+    type: 'Aside',
+    status: 'True',
+    lastHeartbeatTime: '2020-01-01T00:00:00Z',
+    lastTransitionTime: '2020-01-01T00:00:00Z',
+  };
+  const body = { status: { conditions: [...(node.status?.conditions ?? []), aside] } };
+  await kube.patch(NODES, { name: 'embedded' }, { type: 'merge', body }, { subresource: 'status' });
+  let now = Date.parse('2099-01-01T00:00:00Z');
+  const events = createEventRecorder({ kube, component: 'kubelet' });
+  const heartbeat = startHeartbeat({
+    ...{ kube, name: 'embedded', log: undefined, events, renewMs: 1, reportMs: 10_000 },
+    clock: () => (now += 1_000),
+    ready: Promise.resolve(node),
+  });
+  await eventually(
+    lease,
+    (found) => (found?.spec?.renewTime ?? '') > '2099-01-01T00:00:05.000000Z',
+    'the lease is renewed',
+  );
+  const beaten = await eventually(
+    () => kube.get(NODES, { name: 'embedded' }),
+    ({ status }) =>
+      status?.conditions?.every(
+        ({ type, lastHeartbeatTime = '' }) => type === 'Aside' || lastHeartbeatTime > '2099',
+      ) ?? false,
+    'the conditions are fresh',
+  );
+  t.match(beaten.status?.conditions?.at(-1), aside, 'but for those of others');
+  const since = (one: typeof node) =>
+    one.status?.conditions?.map(({ lastTransitionTime }) => lastTransitionTime);
+  t.same(since(beaten)?.slice(0, -1), since(node));
+  await heartbeat.stop();
+  await events.stop();
 });
 
 t.test('a pod that no node takes says so, and is taken when one does', async (t) => {
