@@ -29,6 +29,9 @@ if (!isThere) {
     await cluster.close();
     await rm(home, { recursive: true });
   });
+  const env = { PATH: path, HOME: home, KUBECONFIG: join(home, 'none'), SHELL: '/bin/sh', TERM: 'xterm' };
+  const server = ['--server', cluster.url, '--cache-dir', join(home, 'cache')];
+
   const manifest = join(home, 'app.yaml');
   await writeFile(
     manifest,
@@ -96,9 +99,7 @@ spec:
   ];
   void t.test('lines', async (t) => {
     for (const [line, passes, says] of lines) {
-      const args = ['--server', cluster.url, '--cache-dir', join(home, 'cache'), ...line.split(' ')];
-      const env = { PATH: path, HOME: home, KUBECONFIG: join(home, 'none') };
-      const { ok, text } = await run('kubectl', args, { env }).then(
+      const { ok, text } = await run('kubectl', [...server, ...line.split(' ')], { env }).then(
         ({ stdout, stderr }) => ({ ok: true, text: stdout + stderr }),
         (error: { stdout: string; stderr: string }) => ({ ok: false, text: error.stdout + error.stderr }),
       );
@@ -107,9 +108,55 @@ spec:
     }
   });
 
+  void t.test('what is described tells the story', async (t) => {
+    const kubectl = async (...args: string[]): Promise<string> =>
+      (await run('kubectl', [...server, ...args], { env })).stdout;
+    /** Waits until all is told, as events and states come one after another. */
+    const tells = async (what: string, ...patterns: RegExp[]): Promise<void> => {
+      const text = await eventually(
+        () => kubectl('describe', ...what.split(' ')),
+        (told) => patterns.every((pattern) => pattern.test(told)),
+        { what: `describe ${what} tells all` },
+      );
+      for (const pattern of patterns) t.match(text, pattern);
+    };
+    await kubectl('run', 'good', '--image=nginx:1', '--port=80');
+    await tells(
+      'pod good',
+      /^Node: +embedded\/127\.0\.0\.1$/m,
+      /^Status: +Running$/m,
+      /^IP: +127\.\d+\.\d+\.\d+$/m,
+      /^ {4}State: +Running$/m,
+      /^ {2}Ready +True *$/m,
+      /^Events:[^]* Pulling [^]* Pulled [^]* Created [^]* Started /m,
+      /Normal +Scheduled .*default-scheduler +Successfully assigned default\/good to embedded$/m,
+      /Normal +Started .*kubelet +(spec\.containers\{good\}: )?Container started$/m,
+    );
+    await kubectl('run', 'absent', '--image=does-not-exist');
+    await tells(
+      'pod absent',
+      /^Status: +Pending$/m,
+      /^ {4}State: +Waiting\n {6}Reason: +(ErrImagePull|ImagePullBackOff)$/m,
+      /Warning +Failed .*Failed to pull image "does-not-exist": /,
+      /Warning +Failed .*Error: ErrImagePull$/m,
+    );
+    const spec = { nodeSelector: { disk: 'ssd' } };
+    await kubectl('run', 'homeless', '--image=nginx', `--overrides=${JSON.stringify({ spec })}`);
+    await tells(
+      'pod homeless',
+      /^Node: +<none>$/m,
+      /Warning +FailedScheduling .*0\/1 nodes are available: 1 node\(s\) didn't match Pod's node affinity\/selector\./,
+    );
+    await tells(
+      'node embedded',
+      /^Lease:\n {2}HolderIdentity: +embedded\n.*\n {2}RenewTime: +\w{3}, /m,
+      /Normal +Starting .*kubelet +Starting kubelet\.$/m,
+      /Normal +NodeReady .*kubelet +Node embedded status is now: NodeReady$/m,
+    );
+  });
+
   void t.test('keys on a terminal', { skip: !hasScript && 'there is no script(1)' }, async (t) => {
-    const env = { PATH: path, HOME: home, KUBECONFIG: join(home, 'none'), SHELL: '/bin/sh', TERM: 'xterm' };
-    const kubectl = `kubectl --server ${cluster.url} --cache-dir ${join(home, 'cache')}`;
+    const kubectl = ['kubectl', ...server].join(' ');
     await run('sh', ['-c', `${kubectl} run typed --image=nginx`], { env });
     await run('sh', ['-c', `${kubectl} wait --for=condition=Ready pod/typed --timeout=30s`], { env });
     /** Presses each key when what is shown has its text. */
