@@ -78,7 +78,12 @@ export function lightpeerService(
       }
     },
     notifyNewBlock: async (block) => {
-      await replica.notified(blockFromWire(block));
+      try {
+        await replica.notified(blockFromWire(block));
+      } catch (error) {
+        // Only UNKNOWN fails a Go peer's call: at any other status it acknowledges a block that is not in the chain.
+        throw new Error((error as Error).message, { cause: error });
+      }
       return { Response: 'ok' };
     },
   };

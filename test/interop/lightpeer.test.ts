@@ -7,11 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
+import { createClients } from '../../lightpeer/grpc/client.js';
 import { runPeer } from '../../lightpeer/main.js';
 import { startPeer } from '../../lightpeer/peer.js';
 import type { Peer } from '../../lightpeer/peer.js';
 import { openDisk } from '../../lightpeer/store/disk.js';
 import { readGoFolder } from '../../lightpeer/store/go-folder.js';
+import { Lightpeer } from '../../proto/gen/lightpeer_pb.js';
 import { buildGo, hasGo } from './build.js';
 import { holdsWithin as until } from '../helpers/eventually.js';
 
@@ -227,6 +229,35 @@ t.test('Go peers that fork their chain do not break ours', { skip }, async (t) =
       await until(async () => (await queryByGo(address))[0] === 'afterwards'),
       'the Go peers are back in line',
     );
+});
+
+t.test('what a Go peer acknowledges while ours persist too is in every chain', { skip }, async (t) => {
+  const [theirs, ours] = [await startGo(), await startOurs()];
+  await ours.join(theirs.address);
+  t.ok(await until(() => listed(ours).length === 2 && equal([ours])));
+  const clients = createClients();
+  open.push(() => Promise.resolve(clients.close()));
+  const acknowledged: string[] = [];
+  let failed = 0;
+  const write = async (address: string, name: string): Promise<void> => {
+    for (let i = 0; i < 150; i++)
+      await clients
+        .unary(
+          { address, method: Lightpeer.method.persist, timeoutMs: 8000 },
+          { Payload: Buffer.from(`${name} ${i}`) },
+        )
+        .then(
+          () => acknowledged.push(`${name} ${i}`),
+          () => failed++,
+        );
+  };
+  await Promise.all([write(theirs.address, 'theirs'), write(ours.address, 'ours')]);
+  t.comment(`${acknowledged.length} acknowledged, ${failed} refused`);
+  t.ok(ours.metrics().refused > 0, 'blocks crossed');
+  const missing = (chain: readonly string[]): string[] =>
+    acknowledged.filter((text) => !chain.includes(text));
+  t.ok(await until(async () => missing(await queryByGo(theirs.address)).length === 0), 'theirs');
+  t.strictSame(missing(await query(ours)), [], 'ours');
 });
 
 t.test('the folder of a Go peer is taken over', { skip }, async (t) => {
