@@ -28,7 +28,7 @@ export interface StateFolder {
   readonly whole: boolean;
   /**
    * All states that there are, with a look at each. Throws StateError when there are too many.
-   * @param problem told of each file that is no state, with the reason.
+   * @param problem told of each file that is no state, and of each folder that cannot be read, with the reason.
    */
   scan(problem?: (state: string, message: string) => void): Promise<Map<string, Look>>;
   /** Undefined when there is no such file. Throws StateError for what is there and is no state. */
@@ -64,19 +64,24 @@ const isAbsent = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(cod
 const absent = (error: unknown): undefined => {
   if (!isAbsent(error)) throw error;
 };
+const failed =
+  (what: string) =>
+  (error: unknown): never => {
+    if (error instanceof StateError) throw error;
+    throw new StateError(`${what}: ${codeOf(error) || String(error)}`);
+  };
 
 /** Opens the folder, and makes it when it is not there. Rejects with StateError when it cannot be used. */
 export async function openFolder(options: FolderOptions): Promise<StateFolder> {
   const { path, mostBytes, mostFiles = 10_000 } = options;
-  const found = await stat(path).catch(absent);
+  // What cannot be looked at now may be later, and is told of until then.
+  const found = await stat(path).catch(() => undefined);
   const whole = found?.isDirectory() ?? path.endsWith('/');
   if (found !== undefined && !whole && !found.isFile())
     throw new StateError(`${path} is neither a file nor a folder; give one of these as statePath`);
   const wanted = whole ? path : dirname(path);
-  await mkdir(wanted, { recursive: true }).catch((error: unknown) => {
-    throw new StateError(`the folder ${wanted} cannot be made: ${codeOf(error)}`);
-  });
-  const root = await realpath(wanted);
+  await mkdir(wanted, { recursive: true }).catch(failed(`the folder ${wanted} cannot be made`));
+  const root = await realpath(wanted).catch(failed(`the folder ${wanted} cannot be used`));
   const only = whole ? undefined : basename(path);
   const placeOf = (state: string): string => join(root, state);
 
@@ -88,7 +93,7 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
     return real;
   };
 
-  const lookAt = async (state: string): Promise<Look | undefined> => {
+  const inspect = async (state: string): Promise<Look | undefined> => {
     let found = await lstat(placeOf(state), { bigint: true }).catch(absent);
     if (found?.isSymbolicLink()) {
       const real = await resolve(state);
@@ -100,6 +105,8 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
     const { ino: inode, size: bytes, ctimeNs: changedNs, mtimeNs } = found;
     return { inode, bytes, changedNs, finished: mtimeNs < changedNs };
   };
+  const lookAt = (state: string): Promise<Look | undefined> =>
+    inspect(state).catch(failed(`${state} cannot be looked at`));
 
   /** The folder that a state lies in, made where it is not there; no part of it may be a link out. */
   const makeFolder = async (state: string): Promise<string> => {
@@ -117,15 +124,21 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
       const look = await lookAt(state);
       if (look !== undefined) states.set(state, look);
     } catch (error) {
-      if (!(error instanceof StateError)) throw error;
-      problem(state, error.message);
+      problem(state, (error as StateError).message);
     }
     if (states.size > mostFiles)
       throw new StateError(`${path} holds more than ${mostFiles} files; share fewer, or a file of them`);
   };
   const walk = async (inner: string, states: Map<string, Look>, problem: Problem): Promise<void> => {
-    const found = await readdir(join(root, inner), { withFileTypes: true }).catch(absent);
-    for (const item of found ?? []) {
+    const found = await readdir(join(root, inner), { withFileTypes: true }).catch((error: unknown) => {
+      if (!isAbsent(error))
+        problem(
+          inner || path,
+          `${inner || path} cannot be read: ${codeOf(error)}; what is in it is not shared`,
+        );
+      return [];
+    });
+    for (const item of found) {
       if (isPassing(item.name)) continue;
       const state = inner === '' ? item.name : `${inner}/${item.name}`;
       if (item.isDirectory()) await walk(state, states, problem);
@@ -136,13 +149,6 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
   const tooLarge = (state: string, bytes: number | bigint): StateError =>
     new StateError(`${state} has ${bytes} bytes and is not shared; ${mostBytes} are the most`);
 
-  const failed =
-    (what: string) =>
-    (error: unknown): never => {
-      if (error instanceof StateError) throw error;
-      throw new StateError(`${what}: ${codeOf(error) || String(error)}`);
-    };
-
   return {
     root,
     whole,
@@ -152,9 +158,9 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
       else await collect(only, states, problem);
       return states;
     },
-    look: (state) => lookAt(state).catch(failed(`${state} cannot be looked at`)),
+    look: lookAt,
     async read(state) {
-      const real = await resolve(state);
+      const real = await resolve(state).catch(failed(`${state} cannot be read`));
       if (real === undefined) return undefined;
       const file = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
         (error: unknown) => (isAbsent(error) ? undefined : failed(`${state} cannot be read`)(error)),
@@ -193,9 +199,13 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
       }
     },
     async remove(state) {
-      const folder = await realpath(dirname(placeOf(state))).catch(absent);
-      if (folder === undefined || (folder !== root && !folder.startsWith(root + sep))) return;
-      await rm(join(folder, basename(state)), { force: true }).catch(failed(`${state} cannot be removed`));
+      try {
+        const folder = await realpath(dirname(placeOf(state))).catch(absent);
+        if (folder === undefined || (folder !== root && !folder.startsWith(root + sep))) return;
+        await rm(join(folder, basename(state)), { force: true });
+      } catch (error) {
+        failed(`${state} cannot be removed`)(error);
+      }
     },
     stateOf(received) {
       if (only !== undefined) {

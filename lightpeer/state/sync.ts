@@ -221,7 +221,9 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
   };
 
   const start = (task: Promise<void>): void => {
-    const done = task.finally(() => working.delete(done));
+    const done = task
+      .catch((error: unknown) => tell('', `the files are not kept the same: ${(error as Error).message}`))
+      .finally(() => working.delete(done));
     working.add(done);
   };
 
@@ -241,8 +243,7 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
       try {
         await work(state, entry);
       } catch (error) {
-        if (!(error instanceof StateError)) throw error;
-        tell(state, error.message, 'failed');
+        tell(state, (error as Error).message, 'failed');
         entry.given = await folder.look(state).catch(() => undefined);
       }
     }
@@ -262,8 +263,7 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
         if (!isQuiet || !sameLook(found.get(state), entry.look)) reconcile(state);
       }
     } catch (error) {
-      if (!(error instanceof StateError)) throw error;
-      tell('', error.message);
+      tell('', (error as Error).message);
     }
   };
 

@@ -1,6 +1,10 @@
 /** Files shared by real peers: what one program writes, all others read. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   appendFile,
+  chmod,
+  chown,
   mkdir,
   mkdtemp,
   readFile,
@@ -13,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { Test } from 'tap';
 import { startPeer } from '../../../lightpeer/peer.js';
@@ -20,6 +25,7 @@ import type { Peer } from '../../../lightpeer/peer.js';
 import { startStateSync } from '../../../lightpeer/state/sync.js';
 import type { StateSync } from '../../../lightpeer/state/sync.js';
 import { until } from '../../helpers/eventually.js';
+import { freePort } from '../../helpers/free-port.js';
 
 const home = await mkdtemp(join(tmpdir(), 'sync-'));
 t.teardown(() => rm(home, { recursive: true, force: true }));
@@ -198,4 +204,71 @@ await t.test('what cannot be shared is told, and the rest goes on', async (t) =>
   await rm(join(a.folder, 'large'));
   await writeFile(join(a.folder, 'large'), 'small now');
   await holds(join(b.folder, 'large'), 'small now');
+});
+
+await t.test('a link in a circle is told, and neither it nor a restart ends the sharing', async (t) => {
+  const a = await member(t);
+  const single = await member(t, '/f');
+  const b = await member(t);
+  await b.peer.join(a.peer.address);
+  for (let start = 0; start < 2; start++) {
+    if (start === 0) await symlink('loop', join(a.folder, 'loop'));
+    if (start === 0) await symlink('f', join(single.folder, 'f'));
+    await until(() => /loop cannot be looked at: ELOOP/.test(a.said.join('\n')));
+    await until(() => /f cannot be looked at: ELOOP/.test(single.said.join('\n')));
+    await writeFile(join(a.folder, 'fine'), `start ${start}`);
+    await holds(join(b.folder, 'fine'), `start ${start}`);
+    if (start > 0) break;
+    for (const each of [a, single]) {
+      await each.sync.close();
+      each.said.length = 0;
+      await each.again();
+    }
+  }
+  await rm(join(single.folder, 'f'));
+  await writeFile(join(single.folder, 'f'), 'a file now');
+  await until(async () => (await payloads(single.peer)).includes('a file now'));
+  t.equal(single.said.length, 1);
+});
+
+await t.test('what is in a folder that cannot be read is unknown, and not deleted', async (t) => {
+  const folder = join(home, 'of-another-user');
+  await mkdir(join(folder, 'state/secret'), { recursive: true });
+  await writeFile(join(folder, 'state/secret/one'), '1');
+  // Whoever is root reads every folder.
+  const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  if (nobody.uid !== undefined) {
+    await chmod(home, 0o755);
+    for (const path of ['', 'state', 'state/secret', 'state/secret/one'])
+      await chown(join(folder, path), nobody.uid, nobody.gid);
+  }
+  const port = String(await freePort());
+  const command = fileURLToPath(new URL('../../../cli/xi-k8s.js', import.meta.url));
+  const flags = `-host 127.0.0.1 -port ${port} -ops-port 0 -sync false -repo ${folder}/repo -statePath ${folder}/state/`;
+  const child = spawn(process.execPath, [command, 'lightpeer', ...flags.split(' ')], {
+    env: { TMPDIR: home },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    ...nobody,
+  });
+  const ended = once(child, 'exit');
+  t.teardown(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+  await until(() => said.includes('lightpeer listens'));
+  const b = await member(t);
+  await b.peer.join(`127.0.0.1:${port}`);
+  await holds(join(b.folder, 'secret/one'), '1');
+  await chmod(join(folder, 'state/secret'), 0);
+  await until(() => said.includes('secret cannot be read: EACCES'));
+  await writeFile(join(b.folder, 'other'), 'goes on');
+  await holds(join(folder, 'state/other'), 'goes on');
+  await delay(1_500);
+  t.equal(await content(join(b.folder, 'secret/one')), '1');
+  await chmod(join(folder, 'state/secret'), 0o777);
+  await writeFile(join(folder, 'state/secret/one'), 'seen again');
+  await holds(join(b.folder, 'secret/one'), 'seen again');
+  t.equal(child.exitCode, null);
 });
