@@ -1,7 +1,19 @@
 /** The shared folder: files read whole, written atomically, and never outside of it. */
 import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, readdir, realpath, rename, rm, stat, writeFile, chmod } from 'node:fs/promises';
+import {
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  writeFile,
+  chmod,
+} from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { isPassing, pathProblem } from './paths.js';
 
@@ -31,8 +43,10 @@ export interface StateFolder {
    * @param problem told of each file that is no state, and of each folder that cannot be read, with the reason.
    */
   scan(problem?: (state: string, message: string) => void): Promise<Map<string, Look>>;
-  /** Undefined when there is no such file. Throws StateError for what is there and is no state. */
+  /** Undefined when there is no such file, as where a folder is in its place. Throws StateError for what else is no state. */
   look(state: string): Promise<Look | undefined>;
+  /** What there is to say about a folder in a state's place; undefined when there is none. */
+  replaced(state: string): Promise<string | undefined>;
   /** The whole content. Undefined when there is no such file. Throws StateError. */
   read(state: string): Promise<Buffer | undefined>;
   /** Readers see the old content or the new one, never a part. Throws StateError. */
@@ -95,6 +109,7 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
 
   const inspect = async (state: string): Promise<Look | undefined> => {
     let found = await lstat(placeOf(state), { bigint: true }).catch(absent);
+    if (found?.isDirectory()) return undefined;
     if (found?.isSymbolicLink()) {
       const real = await resolve(state);
       found = real === undefined ? undefined : await stat(real, { bigint: true }).catch(absent);
@@ -116,6 +131,17 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
     if (real !== root && !real.startsWith(root + sep))
       throw new StateError(`${state} leads out of the folder by a link and was refused`);
     return real;
+  };
+
+  const isFolder = (state: string): string => `${state} is a folder here: as a file it counts as removed`;
+  const replaced = async (state: string): Promise<string | undefined> =>
+    (await lstat(placeOf(state)).catch(() => undefined))?.isDirectory() ? isFolder(state) : undefined;
+  /** Removes a folder that holds nothing but folders, as deletions leave them. False when there is more in it. */
+  const removeEmpty = async (folder: string): Promise<boolean> => {
+    for (const item of await readdir(folder, { withFileTypes: true }))
+      if (!item.isDirectory() || !(await removeEmpty(join(folder, item.name)))) return false;
+    await rmdir(folder);
+    return true;
   };
 
   type Problem = (state: string, message: string) => void;
@@ -155,10 +181,15 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
     async scan(problem = () => undefined) {
       const states = new Map<string, Look>();
       if (only === undefined) await walk('', states, problem);
-      else await collect(only, states, problem);
+      else {
+        await collect(only, states, problem);
+        const message = await replaced(only);
+        if (message !== undefined) problem(only, message);
+      }
       return states;
     },
     look: lookAt,
+    replaced,
     async read(state) {
       const real = await resolve(state).catch(failed(`${state} cannot be read`));
       if (real === undefined) return undefined;
@@ -183,7 +214,7 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
         const folder = await makeFolder(state);
         const target = join(folder, basename(state));
         const before = await lstat(target).catch(absent);
-        if (before?.isDirectory()) throw new StateError(`${state} is a folder here and cannot become a file`);
+        if (before?.isDirectory() && !(await removeEmpty(target))) throw new StateError(isFolder(state));
         const draft = join(folder, `${OWN}${randomBytes(6).toString('hex')}`);
         try {
           await writeFile(draft, content, { flag: 'wx' });

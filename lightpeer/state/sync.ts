@@ -63,6 +63,8 @@ interface Entry {
   look?: Look | undefined;
   digest: string;
   flight?: Flight | undefined;
+  /** For a time nobody could see the file. When it is gone after that it comes back: what was deleted is not known. */
+  unseen: boolean;
   /** A look at what cannot be shared: given up until it changes. */
   given?: Look | undefined;
   /** Being worked on; once more after that. */
@@ -98,7 +100,7 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
   const entryOf = (state: string): Entry => {
     let entry = entries.get(state);
     if (entry === undefined) {
-      entry = { base: '', digest: '', busy: false, again: false };
+      entry = { base: '', digest: '', unseen: false, busy: false, again: false };
       entries.set(state, entry);
     }
     return entry;
@@ -165,6 +167,7 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
         if (code === 'invalid') {
           entry.flight = undefined;
           entry.given = look;
+          entry.unseen = true;
           return;
         }
         await pause(RETRY_MS);
@@ -178,12 +181,33 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
     reconcile(state);
   };
 
+  const stateOf = (received: string): string | undefined => {
+    try {
+      return folder.stateOf(received);
+    } catch {
+      return undefined;
+    }
+  };
+
+  /** What a file held once, from the chain: it is not kept here beside the file. */
+  const contentOf = async (state: string, digest: string): Promise<Uint8Array | undefined> => {
+    for await (const block of peer.query())
+      if (stateOf(block.path) === state && !block.deleted && digestOf(block.payload) === digest)
+        return block.payload;
+    return undefined;
+  };
+
   const receive = async (state: string, entry: Entry, target: Target): Promise<void> => {
     // A program was quicker; its change is looked at first.
     if (!sameLook(await folder.look(state), entry.look)) return reconcile(state);
     try {
       if (target.digest === '') await folder.remove(state);
-      else await folder.write(state, target.content ?? new Uint8Array());
+      else {
+        const content = target.content ?? (await contentOf(state, target.digest));
+        // Later blocks are on their way.
+        if (content === undefined) return;
+        await folder.write(state, content);
+      }
     } catch (error) {
       if (!(error instanceof StateError)) throw error;
       tell(state, error.message, 'failed');
@@ -205,6 +229,9 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
     const read = await readFile(state, entry);
     if (read === false) return reconcile(state);
     if (entry.flight !== undefined) return;
+    const replaced = entry.digest === '' ? await folder.replaced(state) : undefined;
+    if (entry.unseen && entry.digest === '' && replaced === undefined) entry.base = '';
+    entry.unseen = false;
     const { target } = entry;
     if (entry.digest === (target?.digest ?? '')) return agree(state, entry);
     if (entry.digest === entry.base) {
@@ -216,7 +243,8 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
       entry.look = undefined;
       return reconcile(state);
     }
-    told.delete(state);
+    if (replaced === undefined) told.delete(state);
+    else tell(state, replaced, 'failed');
     start(publish(state, entry, content));
   };
 
@@ -245,6 +273,7 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
       } catch (error) {
         tell(state, (error as Error).message, 'failed');
         entry.given = await folder.look(state).catch(() => undefined);
+        entry.unseen = true;
       }
     }
     entry.busy = false;
@@ -295,8 +324,8 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
 
   const follow = async (): Promise<void> => {
     // What a program removed while nobody looked comes back: an empty folder is more likely a new one.
-    for (const [state, look] of await folder.scan().catch(() => new Map<string, Look>()))
-      if (look !== undefined) entryOf(state).base = memo.bases.get(state) ?? '';
+    for (const [state, base] of memo.bases)
+      if (stateOf(state) === state) Object.assign(entryOf(state), { base, unseen: true });
     for await (const event of peer.watch({ signal: stopping.signal })) {
       if (event.type === 'block') took(event.block);
       else if (event.type === 'rewound') live = false;

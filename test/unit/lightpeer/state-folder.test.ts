@@ -130,7 +130,14 @@ await t.test('what is too large, too many, or no file', async (t) => {
   await writeFile(join(path, 'large'), 'x'.repeat(1_001));
   await t.rejects(states.read('large'), /large has 1001 bytes and is not shared; 1000 are the most/);
   await mkdir(join(path, 'folder'));
+  await mkdir(join(path, 'folder/.git'));
+  await writeFile(join(path, 'folder/.git/config'), 'x');
   await t.rejects(states.write('folder', Buffer.from('x')), /is a folder here/);
+  t.equal(await states.look('folder'), undefined);
+  await rm(join(path, 'folder/.git/config'));
+  await states.write('folder', Buffer.from('x'));
+  t.equal(await text(join(path, 'folder')), 'x', 'in the place of empty folders');
+  await rm(join(path, 'folder'));
   await t.rejects(states.write('large/x', Buffer.from('x')), /cannot be written: (EEXIST|ENOTDIR)/);
   for (const name of ['a', 'b', 'c']) await link(join(path, 'large'), join(path, name));
   await t.rejects(states.scan(), /more than 3 files/);

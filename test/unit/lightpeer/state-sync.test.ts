@@ -272,3 +272,88 @@ await t.test('what is in a folder that cannot be read is unknown, and not delete
   await holds(join(b.folder, 'secret/one'), 'seen again');
   t.equal(child.exitCode, null);
 });
+
+await t.test('a file becomes a folder, and a file again, also while nobody looks', async (t) => {
+  const a = await member(t);
+  const b = await member(t);
+  await b.peer.join(a.peer.address);
+  const become = async (folder: string, content: string): Promise<void> => {
+    await rm(join(folder, 'sw'), { recursive: true, force: true });
+    if (content === 'folder') await mkdir(join(folder, 'sw/deep'), { recursive: true });
+    await writeFile(join(folder, content === 'folder' ? 'sw/deep/in' : 'sw'), content);
+  };
+  await become(a.folder, 'file');
+  await holds(join(b.folder, 'sw'), 'file');
+  await become(a.folder, 'folder');
+  await holds(join(b.folder, 'sw/deep/in'), 'folder');
+  t.match(a.said, ['sw is a folder here: as a file it counts as removed']);
+  await become(a.folder, 'file again');
+  await holds(join(b.folder, 'sw'), 'file again');
+  await until(
+    () => a.sync.counters.published === 5 && a.peer.status().committed === a.peer.status().head.height,
+  );
+  await a.sync.close();
+  await become(a.folder, 'folder');
+  await a.again();
+  await holds(join(b.folder, 'sw/deep/in'), 'folder');
+  t.equal(await content(join(a.folder, 'sw/deep/in')), 'folder');
+});
+
+await t.test('one file: a folder in its place removes it once, and not what came later', async (t) => {
+  const a = await member(t, '/f');
+  const b = await member(t, '/f');
+  await b.peer.join(a.peer.address);
+  const [fileA, fileB] = [join(a.folder, 'f'), join(b.folder, 'f')];
+  await writeFile(fileA, 'from a');
+  await holds(fileB, 'from a');
+  await rm(fileA);
+  await mkdir(fileA);
+  await writeFile(join(fileA, 'inner'), 'x');
+  await holds(fileB, undefined);
+  await writeFile(fileB, 'from b');
+  await until(async () => (await payloads(a.peer)).includes('from b'));
+  await delay(1_000);
+  t.same(a.said, ['f is a folder here: as a file it counts as removed']);
+  await rm(fileA, { recursive: true });
+  await holds(fileA, 'from b');
+  t.equal(await content(fileB), 'from b');
+});
+
+await t.test('what was not seen for a time and is gone then comes back as the network has it', async (t) => {
+  const a = await member(t);
+  const b = await member(t);
+  await b.peer.join(a.peer.address);
+  for (const name of ['newer', 'same', 'back', 'large']) {
+    await writeFile(join(a.folder, name), 'old');
+    await holds(join(b.folder, name), 'old');
+  }
+  for (const name of ['newer', 'same', 'back']) {
+    await rm(join(a.folder, name));
+    await symlink('/etc/hostname', join(a.folder, name));
+  }
+  await writeFile(join(a.folder, 'large'), Buffer.alloc(5 << 20));
+  const told = (...names: string[]) =>
+    until(() => names.every((name) => a.said.some((message) => message.startsWith(`${name} `))));
+  await told('newer', 'same', 'back', 'large');
+  await a.sync.close();
+  a.said.length = 0;
+  await a.again();
+  for (const name of ['newer', 'back', 'large']) await writeFile(join(b.folder, name), 'from b');
+  await until(async () => (await payloads(a.peer)).length === 7);
+  await told('newer', 'same', 'back', 'large');
+  for (const name of ['newer', 'same', 'large']) await rm(join(a.folder, name));
+  await writeFile(join(a.folder, '.old'), 'old');
+  await rename(join(a.folder, '.old'), join(a.folder, 'back'));
+  for (const name of ['newer', 'back', 'large']) await holds(join(a.folder, name), 'from b');
+  await holds(join(a.folder, 'same'), 'old');
+  t.equal((await payloads(b.peer)).length, 7, 'nothing was published');
+  await until(() => a.sync.counters.received >= 4);
+  await delay(300);
+  a.said.length = 0;
+  await rm(join(a.folder, 'same'));
+  await symlink('/etc/hostname', join(a.folder, 'same'));
+  await told('same');
+  await rm(join(a.folder, 'same'));
+  await holds(join(a.folder, 'same'), 'old');
+  t.equal((await payloads(b.peer)).length, 7, 'nor now');
+});
