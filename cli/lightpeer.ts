@@ -1,5 +1,5 @@
 /** `xi-k8s lightpeer`: the sidecar. */
-import { OptionsError, PeerError, runPeer, usage } from '../lightpeer/main.js';
+import { OptionsError, StartError, runPeer, usage } from '../lightpeer/main.js';
 import type { RunningPeer } from '../lightpeer/main.js';
 import { closeAtSignal } from './until-signal.js';
 import { UsageError } from './usage.js';
@@ -21,7 +21,7 @@ export async function lightpeer(args: readonly string[]): Promise<void> {
     });
   } catch (error) {
     if (error instanceof OptionsError) throw new UsageError(error.message, usage());
-    if (!(error instanceof PeerError)) throw error;
+    if (!(error instanceof StartError)) throw error;
     process.stderr.write(`xi-k8s lightpeer: ${error.message}\n`);
     process.exit(1);
   }

@@ -8,8 +8,14 @@ import { startPeer } from './peer.js';
 import { PeerError } from './port.js';
 import { LIMITS } from './replica/ports.js';
 import type { Log } from './replica/ports.js';
+import { StateError } from './state/folder.js';
 
-export { OptionsError, PeerError, usage };
+export { OptionsError, usage };
+
+/** A sidecar that cannot start; the message is for people. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
 
 export interface RunningPeer {
   readonly address: string;
@@ -46,12 +52,27 @@ async function tlsOf({ tls }: PeerOptions) {
   };
 }
 
-/** Starts the sidecar. Rejects with OptionsError or PeerError, whose message is for people. */
-export async function runPeer(
-  argv: readonly string[],
-  { environment, version, write }: RunDeps,
+/** Whether the message says it all: ours, and those of the system. */
+const isForPeople = (error: unknown): error is Error =>
+  error instanceof PeerError ||
+  error instanceof StateError ||
+  (error instanceof Error && typeof (error as NodeJS.ErrnoException).code === 'string' && 'syscall' in error);
+
+/** Starts the sidecar. Rejects with OptionsError or StartError, whose message is for people. */
+export async function runPeer(argv: readonly string[], deps: RunDeps): Promise<RunningPeer> {
+  const read = readOptions(argv, deps.environment);
+  try {
+    return await start(read, deps);
+  } catch (error) {
+    if (!isForPeople(error)) throw error;
+    throw new StartError(error.message, { cause: error });
+  }
+}
+
+async function start(
+  { options, place }: ReturnType<typeof readOptions>,
+  { version, write }: RunDeps,
 ): Promise<RunningPeer> {
-  const { options, place } = readOptions(argv, environment);
   const log = logTo(write, options.verbose);
   const peer = await startPeer({
     repo: options.repo,

@@ -35,6 +35,7 @@ interface Setting {
   readonly flag: string;
   readonly variable: string;
   readonly about: string;
+  /** Counts also where the setting is given and empty. */
   readonly byDefault: string;
   readonly switch?: true;
 }
@@ -144,6 +145,7 @@ export const usage = (): string =>
       ([, { flag, variable, about, byDefault }]) =>
         `  -${flag.padEnd(16)} ${variable.padEnd(24)} ${about}${byDefault === '' ? '' : ` [${byDefault}]`}`,
     ),
+    '',
   ].join('\n');
 
 /** The first address of the machine that is not its loopback. */
@@ -183,7 +185,7 @@ export function readOptions(
   const given = parseFlags(argv);
   const place = placeOf(environment);
   const text = (key: Key): string =>
-    given.get(key) ?? environment[SETTINGS[key].variable] ?? SETTINGS[key].byDefault;
+    (given.get(key) ?? environment[SETTINGS[key].variable]) || SETTINGS[key].byDefault;
   const whole = (key: Key, least: number, most: number): number => {
     const value = Number(text(key));
     if (!Number.isInteger(value) || value < least || value > most)
@@ -194,17 +196,18 @@ export function readOptions(
   };
   const yes = (key: Key): boolean => {
     const value = text(key).toLowerCase();
-    if (!['true', 'false', '1', '0'].includes(value))
+    if (!['true', 't', '1', 'false', 'f', '0'].includes(value))
       throw new OptionsError(
         `-${SETTINGS[key].flag} (${SETTINGS[key].variable}) is '${value}': give true or false`,
       );
-    return value === 'true' || value === '1';
+    return ['true', 't', '1'].includes(value);
   };
   const path = (key: Key): string | undefined => (text(key) === '' ? undefined : place.path(text(key)));
-  const host = text('host') === '' ? (environment['XI_POD_IP'] ?? ownAddress()) : place.host(text('host'));
-  if (isIP(host.replace(/^\[|\]$/g, '')) === 0 && host !== 'localhost')
+  const host = text('host') === '' ? environment['XI_POD_IP'] || ownAddress() : place.host(text('host'));
+  const bare = host.replace(/^\[|\]$/g, '');
+  if (isIP(bare) === 0 && host !== 'localhost')
     throw new OptionsError(`-host (XI_PEER_HOST) is '${host}': give the IP address that other peers dial`);
-  if (isIP(host) !== 0 && /^(0\.0\.0\.0|::)$/.test(host))
+  if (/^(0\.0\.0\.0|[0:]+)$/.test(bare))
     throw new OptionsError(
       `-host (XI_PEER_HOST) is '${host}': give the one address that other peers dial, or none`,
     );

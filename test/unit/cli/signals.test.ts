@@ -2,6 +2,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -115,5 +117,39 @@ t.test('what cannot start says so by its exit code', async (t) => {
   for (const [args, code, environment] of cases) {
     const { ended, said } = start(t, [COMMAND, ...args], environment);
     t.same(await ended, [code, null], `${args.join(' ')}: ${said()}`);
+  }
+});
+
+t.test('a sidecar that cannot start says why in a line', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  t.teardown(() => taken.close());
+  const opsPort = String((taken.address() as AddressInfo).port);
+  const cases: [string[], RegExp][] = [
+    [['-repo', '/dev/null/x'], /ENOTDIR.*\/dev\/null\/x/],
+    [['-statePath', '/dev/null'], /\/dev\/null is neither a file nor a folder/],
+    [['-tls-cert', '/nope', '-tls-key', '/nope'], /ENOENT.*\/nope/],
+    [['-ops-port', opsPort], /EADDRINUSE/],
+  ];
+  for (const [args, why] of cases) {
+    const usual = ['-host', '127.0.0.1', '-port', String(await freePort()), '-ops-port', '0'];
+    const repo = join(home, 'cannot-start');
+    const { ended, said } = start(t, [COMMAND, 'lightpeer', ...usual, '-repo', repo, ...args]);
+    t.same(await ended, [1, null], args.join(' '));
+    const lines = said().trimEnd().split('\n');
+    t.match(
+      lines.filter((line) => !line.startsWith('{')),
+      [/^xi-k8s lightpeer: /],
+    );
+    t.match(said(), why);
+    t.notMatch(said(), /\n +at /);
+  }
+});
+
+t.test('help ends its last line', async (t) => {
+  for (const command of ['lightpeer', 'plugin-host']) {
+    const { ended, said } = start(t, [COMMAND, command, '--help']);
+    t.same(await ended, [0, null]);
+    t.match(said(), /[^\n]\n$/, command);
   }
 });

@@ -39,6 +39,11 @@ t.test("the Go sidecar's flags as they stand in its manifests, and the long form
   t.equal(read(['-port', '1'], { XI_PEER_PORT: '2' }).port, 1, 'a flag wins');
 });
 
+t.test('a switch is what Go takes for a bool', async (t) => {
+  for (const yes of ['1', 't', 'T', 'TRUE', 'true', 'True']) t.equal(read([`-v=${yes}`]).verbose, true, yes);
+  for (const no of ['0', 'f', 'F', 'FALSE', 'false', 'False']) t.equal(read([`-v=${no}`]).verbose, false, no);
+});
+
 t.test('what is not said', async (t) => {
   t.match(read([]), {
     repo: './blocks',
@@ -53,6 +58,14 @@ t.test('what is not said', async (t) => {
   });
   t.equal(readOptions([], { XI_POD_IP: '10.9.9.9' }).options.host, '10.9.9.9');
   t.match(readOptions([], {}).options.host, /^[0-9a-f.:]+$/);
+  t.equal(read(['-host', '[::1]']).host, '[::1]');
+  const empty = { XI_PEER_REPO: '', XI_PEER_PORT: '', XI_PEER_SYNC: '', XI_POD_IP: '', XI_PEER_HOST: '' };
+  t.match(readOptions(['-repo', ''], empty).options, {
+    repo: './blocks',
+    host: /^[0-9a-f.:]+$/,
+    port: 9081,
+    sync: true,
+  });
 });
 
 t.test('as a pod of the embedded cluster: its address, its folder', async (t) => {
@@ -73,6 +86,9 @@ t.test('wrong settings are named, with what is allowed', async (t) => {
     [['-port'], /-port needs a value/],
     [['-host', 'a b'], /-host \(XI_PEER_HOST\) is 'a b'/],
     [['-host', '0.0.0.0'], /the one address that other peers dial/],
+    [['-host', '::'], /the one address that other peers dial/],
+    [['-host', '[::]'], /the one address that other peers dial/],
+    [['-host', '0:0:0:0:0:0:0:0'], /the one address that other peers dial/],
     [['-nonsense'], /'-nonsense' is no flag of lightpeer/],
     [['data'], /'data' is no flag/],
     [['-tls-cert', 'x'], /go together/],
