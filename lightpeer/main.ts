@@ -110,13 +110,7 @@ async function start(
       { host: options.opsHost, port: options.opsPort },
       {
         ready: peer.ready,
-        metrics: () =>
-          exposition(
-            peer.metrics(),
-            Object.fromEntries(
-              Object.entries(state?.counters ?? {}).map(([name, value]) => [`state_${name}`, value]),
-            ),
-          ),
+        metrics: () => exposition(peer.metrics(), state?.counters),
       },
     );
     write(

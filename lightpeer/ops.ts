@@ -1,6 +1,7 @@
 /** Health and metrics, on a port of their own: `/healthz`, `/readyz`, `/metrics`. */
 import { createServer } from 'node:http';
 import type { PeerMetrics } from './peer.js';
+import type { StateCounters } from './state/sync.js';
 
 export interface Ops {
   readonly port: number;
@@ -31,10 +32,18 @@ const METRICS: Record<keyof PeerMetrics, readonly ['counter' | 'gauge', string]>
   importedBlocks: ['gauge', 'Blocks that were taken over from a Go peer.'],
 };
 
+/** The counters of the shared files; they only grow. */
+const STATE_METRICS: Record<keyof StateCounters, string> = {
+  published: 'Changes of shared files that were published.',
+  received: 'Changes of shared files that came from the network.',
+  refused: 'Blocks whose path is no shared file here.',
+  failed: 'Files that could not be shared or written.',
+};
+
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** The text that Prometheus reads. */
-export const exposition = (metrics: PeerMetrics, more: Readonly<Record<string, number>> = {}): string =>
+export const exposition = (metrics: PeerMetrics, state?: Readonly<StateCounters>): string =>
   [
     ...Object.entries(METRICS).flatMap(([key, [type, help]]) => {
       const name = `xi_lightpeer_${snake(key)}${type === 'counter' ? '_total' : ''}`;
@@ -44,9 +53,13 @@ export const exposition = (metrics: PeerMetrics, more: Readonly<Record<string, n
         `${name} ${metrics[key as keyof PeerMetrics]}`,
       ];
     }),
-    ...Object.entries(more).flatMap(([key, value]) => {
-      const name = `xi_lightpeer_${snake(key)}`;
-      return [`# TYPE ${name} gauge`, `${name} ${value}`];
+    ...Object.entries(state ?? {}).flatMap(([key, value]) => {
+      const name = `xi_lightpeer_state_${key}_total`;
+      return [
+        `# HELP ${name} ${STATE_METRICS[key as keyof StateCounters]}`,
+        `# TYPE ${name} counter`,
+        `${name} ${value}`,
+      ];
     }),
     '',
   ].join('\n');

@@ -167,7 +167,9 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
     for (const item of found) {
       if (isPassing(item.name)) continue;
       const state = inner === '' ? item.name : `${inner}/${item.name}`;
-      if (item.isDirectory()) await walk(state, states, problem);
+      const wrong = pathProblem(state);
+      if (wrong !== undefined) problem(state, `'${state}' ${wrong} and is not shared; give it another name`);
+      else if (item.isDirectory()) await walk(state, states, problem);
       else await collect(state, states, problem);
     }
   };

@@ -15,6 +15,8 @@ export function pathProblem(path: string): string | undefined {
   if (path.length > MOST_CHARACTERS) return `has more than ${MOST_CHARACTERS} characters`;
   if (path.startsWith('/') || /^[a-z]:/i.test(path)) return 'is absolute';
   if (/[\0\\]/.test(path)) return 'holds a character that no file name has';
+  // What stands for bytes that are not UTF-8.
+  if (path.includes('\uFFFD')) return 'is not UTF-8';
   for (const part of path.split('/')) {
     if (part === '..' || part === '.') return `holds '${part}'`;
     if (part === '') return 'has an empty part';

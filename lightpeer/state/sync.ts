@@ -4,6 +4,7 @@
  * again, and a block that comes while a program's own change is on its way does not overwrite that change.
  */
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MAX_PAYLOAD_BYTES, PeerError } from '../port.js';
 import type { ChainBlock, PeerPort } from '../port.js';
@@ -87,6 +88,8 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
   const entries = new Map<string, Entry>();
   const told = new Map<string, string>();
   const stopping = new AbortController();
+  // Each file under way listens to it; that many are no leak.
+  setMaxListeners(0, stopping.signal);
   const working = new Set<Promise<void>>();
   let live = false;
 

@@ -104,13 +104,13 @@ t.test('metrics as Prometheus reads them', async (t) => {
   const names =
     'persisted views moves removed rewinds notified refused rejoins compactions diskFailures height committed bytes blocks members lost leading ready cutBytes importedBlocks';
   const metrics = Object.fromEntries(names.split(' ').map((name, i) => [name, i])) as never;
-  const text = exposition(metrics, { state_published: 7 });
+  const text = exposition(metrics, { published: 7, received: 0, refused: 0, failed: 0 });
   t.match(
     text,
     /^# HELP xi_lightpeer_persisted_total .*\n# TYPE xi_lightpeer_persisted_total counter\nxi_lightpeer_persisted_total 0$/m,
   );
   t.match(text, /^xi_lightpeer_disk_failures_total 9$/m);
   t.match(text, /^xi_lightpeer_members 14$/m);
-  t.match(text, /^xi_lightpeer_state_published 7$/m);
+  t.match(text, /^# TYPE xi_lightpeer_state_published_total counter\nxi_lightpeer_state_published_total 7$/m);
   for (const line of text.trimEnd().split('\n')) t.match(line, /^(# (HELP|TYPE) \S+ .+|\S+ \d+)$/);
 });

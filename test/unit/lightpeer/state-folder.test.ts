@@ -143,6 +143,15 @@ await t.test('what is too large, too many, or no file', async (t) => {
   await t.rejects(states.scan(), /more than 3 files/);
 });
 
+await t.test('names that no other peer would take are told', async (t) => {
+  const { path, states } = await folder();
+  for (const name of ['c:foo', 'a\\b', 'fine']) await writeFile(join(path, name), 'x');
+  await writeFile(Buffer.concat([Buffer.from(`${path}/bad`), Buffer.from([0xff])]), 'x');
+  const problems: string[] = [];
+  t.same([...(await states.scan((_, message) => problems.push(message))).keys()], ['fine']);
+  t.match(problems.sort(), [/'a\\b' holds a character/, /'bad\ufffd' is not UTF-8/, /'c:foo' is absolute/]);
+});
+
 await t.test('one file', async (t) => {
   const { path } = await folder();
   const file = join(path, 'new', 'index.html');

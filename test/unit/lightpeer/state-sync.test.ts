@@ -356,3 +356,14 @@ await t.test('what was not seen for a time and is gone then comes back as the ne
   await holds(join(a.folder, 'same'), 'old');
   t.equal((await payloads(b.peer)).length, 7, 'nor now');
 });
+
+await t.test('many files at once are no leak', async (t) => {
+  const warnings: string[] = [];
+  const note = ({ name }: Error): void => void warnings.push(name);
+  process.on('warning', note);
+  t.teardown(() => process.off('warning', note));
+  const a = await member(t);
+  await Promise.all(Array.from({ length: 15 }, (_, i) => writeFile(join(a.folder, `m${i}`), String(i))));
+  await until(() => a.sync.counters.published === 15);
+  t.same(warnings, []);
+});
