@@ -125,12 +125,17 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
 
   /** The folder that a state lies in, made where it is not there; no part of it may be a link out. */
   const makeFolder = async (state: string): Promise<string> => {
-    const folder = dirname(placeOf(state));
-    await mkdir(folder, { recursive: true });
-    const real = await realpath(folder);
-    if (real !== root && !real.startsWith(root + sep))
-      throw new StateError(`${state} leads out of the folder by a link and was refused`);
-    return real;
+    let folder = root;
+    // Looked at part by part, so that nothing is made behind a link.
+    for (const part of state.split('/').slice(0, -1)) {
+      await mkdir(join(folder, part)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EEXIST') throw error;
+      });
+      folder = await realpath(join(folder, part));
+      if (folder !== root && !folder.startsWith(root + sep))
+        throw new StateError(`${state} leads out of the folder by a link and was refused`);
+    }
+    return folder;
   };
 
   const isFolder = (state: string): string => `${state} is a folder here: as a file it counts as removed`;

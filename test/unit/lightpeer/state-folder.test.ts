@@ -118,6 +118,8 @@ await t.test('links that lead out are no states, and nothing is written through 
   await t.rejects(states.read('link'), /copy the file instead/);
   await t.rejects(states.read('way/key'), /link out/);
   await t.rejects(states.write('way/planted', Buffer.from('x')), /leads out of the folder/);
+  await t.rejects(states.write('way/new/planted', Buffer.from('x')), /leads out of the folder/);
+  t.same(await readdir(secret), ['key'], 'nor is a folder made there');
   await states.remove('way/key');
   t.equal(await text(join(secret, 'key')), 'secret');
   await states.write('link', Buffer.from('mine'));
