@@ -7,8 +7,9 @@ import { appendFile, readFile, rename, writeFile } from 'node:fs/promises';
 
 export interface BaseLog {
   readonly bases: ReadonlyMap<string, string>;
-  /** Resolves when it is written. Never rejects: without a log a restart publishes what it finds. */
-  set(state: string, digest: string): Promise<void>;
+  set(state: string, digest: string): void;
+  /** Resolves when all is written. Never rejects: without a log a restart publishes what it finds. */
+  written(): Promise<void>;
 }
 
 const ABSENT = '-';
@@ -39,11 +40,11 @@ export async function openBaseLog(file: string): Promise<BaseLog> {
   return {
     bases,
     set(state, digest) {
-      if ((bases.get(state) ?? '') === digest || state.includes('\n')) return last;
+      if ((bases.get(state) ?? '') === digest || state.includes('\n')) return;
       if (digest === '') bases.delete(state);
       else bases.set(state, digest);
       last = last.then(() => write(state, digest)).catch(() => undefined);
-      return last;
     },
+    written: () => last,
   };
 }

@@ -141,7 +141,7 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
   const agree = (state: string, entry: Entry): void => {
     entry.base = entry.digest;
     if (entry.target?.digest === entry.digest) entry.target.content = undefined;
-    void memo.set(state, entry.digest);
+    memo.set(state, entry.digest);
   };
 
   /** Sends until it is acknowledged; a try that may have arrived is sent with the same id. */
@@ -160,7 +160,7 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
         counters.published += 1;
         flight.acknowledged = true;
         entry.base = digest;
-        void memo.set(state, digest);
+        memo.set(state, digest);
         return landed(state, entry);
       } catch (error) {
         if (stopping.signal.aborted) return;
@@ -356,6 +356,7 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
       watcher.close();
       await following;
       while (working.size > 0) await Promise.all(working);
+      await memo.written();
     },
   };
 }

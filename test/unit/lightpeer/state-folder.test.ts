@@ -173,11 +173,12 @@ await t.test('one file', async (t) => {
 await t.test('what the files held is known after a restart', async (t) => {
   const file = join(home, 'folder-log');
   const log = await openBaseLog(file);
-  await log.set('a b', 'one');
-  await log.set('a b', 'two');
-  await log.set('gone', 'x');
-  await log.set('gone', '');
-  for (let i = 0; i < 1_200; i++) await log.set('often', String(i));
+  log.set('a b', 'one');
+  log.set('a b', 'two');
+  log.set('gone', 'x');
+  log.set('gone', '');
+  for (let i = 0; i < 1_200; i++) log.set('often', String(i));
+  await log.written();
   const again = await openBaseLog(file);
   t.equal(again.bases.get('a b'), 'two');
   t.equal(again.bases.get('gone') ?? '', '');

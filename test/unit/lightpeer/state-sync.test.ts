@@ -35,6 +35,8 @@ interface Member {
   readonly peer: Peer;
   /** The shared folder. */
   readonly folder: string;
+  /** The file that says what was agreed. */
+  readonly memory: string;
   readonly said: string[];
   sync: StateSync;
   /** Starts sharing anew, as after a restart. */
@@ -47,12 +49,13 @@ async function member(t: Test, path = '/', settleMs?: number): Promise<Member> {
   const peer = await startPeer({ repo: join(home, `repo-${nth}`), host: '127.0.13.1', port: 0, sync: false });
   const folder = join(home, `shared-${nth}`);
   await mkdir(folder);
+  const memory = join(home, `memory-${nth}`);
   const said: string[] = [];
   const start = () =>
     startStateSync({
       peer,
       path: folder + path,
-      memory: join(home, `memory-${nth}`),
+      memory,
       log: (message) => said.push(message),
       settleMs,
       checkMs: 200,
@@ -60,6 +63,7 @@ async function member(t: Test, path = '/', settleMs?: number): Promise<Member> {
   const own: Member = {
     peer,
     folder,
+    memory,
     said,
     sync: await start(),
     async again() {
@@ -366,4 +370,6 @@ await t.test('many files at once are no leak', async (t) => {
   await Promise.all(Array.from({ length: 15 }, (_, i) => writeFile(join(a.folder, `m${i}`), String(i))));
   await until(() => a.sync.counters.published === 15);
   t.same(warnings, []);
+  await a.sync.close();
+  t.equal((await content(a.memory))?.split('\n').length, 16, 'all is written down when it is closed');
 });
