@@ -111,6 +111,9 @@ function finish(stream: ServerHttp2Stream, trailers: OutgoingHttpHeaders, last?:
   stream.end(last);
 }
 
+/** How long a caller that was refused may take to read that and to end its side. */
+const CUT_MS = 1_000;
+
 /** Hands on the caller's messages, and ends a call whose messages cannot be read: what still comes of it is let go. */
 function read(stream: ServerHttp2Stream, take: (message: Buffer) => void): void {
   const unframe = createUnframer(take);
@@ -119,7 +122,8 @@ function read(stream: ServerHttp2Stream, take: (message: Buffer) => void): void 
       unframe(chunk);
     } catch (error) {
       stream.off('data', hear).resume();
-      stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR));
+      const cut = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), CUT_MS).unref();
+      stream.once('close', () => clearTimeout(cut));
       fail(stream, error instanceof PeerError ? error : new PeerError('invalid', String(error)));
     }
   };
