@@ -73,6 +73,15 @@ async function makeNamespace(target: Target, name: string): Promise<void> {
   });
 }
 
+/**
+ * What is read or watched from version 0 is what the API server's cache holds, which may be behind what was just written. A list
+ * without a version waits for the cache.
+ */
+async function catchUp(target: Target, path: string): Promise<void> {
+  if (!/[?&]resourceVersion=0(&|$)/.test(path)) return;
+  await send(target, 'GET', path.replace(/\?.*/, '').replace(/(\/namespaces\/[^/]+\/[^/]+)\/.*/, '$1'));
+}
+
 async function eventually<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
   const end = Date.now() + WAIT_MS;
   for (;;) {
@@ -108,6 +117,7 @@ function createPlayer(target: Target, namespace: string): Player {
     const prefix = dig(body as Json | undefined, 'metadata.generateName');
     if (typeof prefix === 'string') normaliser.expect(prefix);
     const request = { method: step.method, path: fill(step.path), headers: headersOf(step), body: text };
+    await catchUp(target, request.path);
     const answer =
       typeof how === 'object'
         ? await eventually(JSON.stringify(how.until), async () => {
@@ -131,11 +141,9 @@ function createPlayer(target: Target, namespace: string): Player {
   };
 
   const begin = async (step: Watch): Promise<Record<string, Json>> => {
-    const stream = await target.stream({
-      method: 'GET',
-      path: fill(step.path),
-      headers: headersOf(step),
-    });
+    const path = fill(step.path);
+    await catchUp(target, path);
+    const stream = await target.stream({ method: 'GET', path, headers: headersOf(step) });
     streams.set(step.watch, stream);
     if (stream.status === 200) return head(stream, normaliser);
     let text = '';
