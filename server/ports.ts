@@ -41,6 +41,7 @@ export {
 export type { ClusterInfo, Kube, LogQuery, Patch } from '../kube/kube.js';
 export { keyOf } from '../kube/reflector.js';
 export type { Change, Reflector } from '../kube/reflector.js';
+export { backoffMs } from '../kube/backoff.js';
 export { createWorkQueue } from '../kube/queue.js';
 export type { WorkQueue } from '../kube/queue.js';
 export { startElection } from '../kube/leases.js';

@@ -6,7 +6,7 @@ import { AppError, invalidParams } from '../errors.js';
 import type { FieldError } from '../errors.js';
 import { isConflict } from '../kube-errors.js';
 import type { Call, Implementations, Progress } from '../library/implementation.js';
-import { DEPLOYMENTS, REPLICA_SETS } from '../ports.js';
+import { DEPLOYMENTS, REPLICA_SETS, backoffMs } from '../ports.js';
 import type { Deployment, Deps, Patch, PodTemplateSpec, ReplicaSet } from '../ports.js';
 import { deleteObject } from './delete.js';
 import { allOf, listQuery, pageOf } from './list.js';
@@ -39,8 +39,8 @@ async function* settle(deps: Deps, call: Call, object: Deployment, wait: boolean
 
 /** How often a change that carries the version it read is tried when others are faster, as controllers are in a roll-out. */
 const ATTEMPTS = 8;
-/** Milliseconds before it is tried again, at most; twice as long each time. */
-const AGAIN_MS = 10;
+/** Between two tries; seven of them are at most 1.3 s. */
+const BACKOFF = { baseMs: 10, maxMs: 1_000 };
 
 /**
  * Reads a Deployment and patches it by what was read. The patch carries the version that was read; a conflict means that
@@ -60,9 +60,7 @@ async function readAndPatch(
     } catch (error) {
       if (!isConflict(error) || attempt === ATTEMPTS) throw error;
     }
-    // By chance, so that two who are in each other's way do not stay there.
-    const ms = AGAIN_MS * 2 ** (attempt - 1) * (0.5 + Math.random() / 2);
-    await delay(ms);
+    await delay(backoffMs(BACKOFF, attempt));
   }
 }
 
