@@ -1,13 +1,28 @@
 /**
  * What the shared files held when they last agreed with the network, so that a restart can tell a program's change from
- * the network's. Lines of `DIGEST PATH`, the last one for a path counts; written after the fact, never synced: what is lost
- * costs a block that changes nothing.
+ * the network's. A line of `DIGEST: PATH` or `DIGEST:ID PATH` comes before the two are made the same, one of `DIGEST PATH`
+ * after it; the last ones for a path count. Never synced: what a machine loses costs a block that changes nothing.
  */
 import { appendFile, readFile, rename, writeFile } from 'node:fs/promises';
 
+/** What a file is about to hold or may hold already: with an id, only when the chain has that block. */
+export interface Expected {
+  readonly digest: string;
+  readonly id: string;
+}
+
+export interface Base {
+  /** Empty for a file that is not there. */
+  readonly digest: string;
+  readonly next?: Expected | undefined;
+}
+
 export interface BaseLog {
-  readonly bases: ReadonlyMap<string, string>;
+  readonly bases: ReadonlyMap<string, Base>;
+  /** The file and the network hold the same. */
   set(state: string, digest: string): void;
+  /** They are about to. Resolves when it is written, and never rejects. */
+  expect(state: string, next: Expected): Promise<void>;
   /** Resolves when all is written. Never rejects: without a log a restart publishes what it finds. */
   written(): Promise<void>;
 }
@@ -19,31 +34,47 @@ const SLACK = 1_000;
 /** @param file where it is kept. */
 export async function openBaseLog(file: string): Promise<BaseLog> {
   const text = await readFile(file, 'utf8').catch(() => '');
-  const bases = new Map<string, string>();
+  const bases = new Map<string, Base>();
+  const note = (state: string, base: Base): void => {
+    if (base.digest === '' && base.next === undefined) bases.delete(state);
+    else bases.set(state, base);
+  };
+  const digestIn = (state: string): string => bases.get(state)?.digest ?? '';
   let lines = 0;
   for (const line of text.split('\n')) {
     const space = line.indexOf(' ');
     if (space <= 0) continue;
     lines += 1;
-    const digest = line.slice(0, space);
-    bases.set(line.slice(space + 1), digest === ABSENT ? '' : digest);
+    const [written = '', id] = line.slice(0, space).split(':');
+    const [digest, state] = [written === ABSENT ? '' : written, line.slice(space + 1)];
+    note(state, id === undefined ? { digest } : { digest: digestIn(state), next: { digest, id } });
   }
-  const lineOf = (state: string, digest: string): string => `${digest || ABSENT} ${state}\n`;
+  const lineOf = (state: string, digest: string, id = ''): string => `${digest || ABSENT}${id} ${state}\n`;
+  const linesOf = ([state, { digest, next }]: [string, Base]): string =>
+    lineOf(state, digest) + (next === undefined ? '' : lineOf(state, next.digest, `:${next.id}`));
   let last = Promise.resolve();
-  const write = async (state: string, digest: string): Promise<void> => {
+  const write = async (line: string): Promise<void> => {
     lines += 1;
-    if (lines <= bases.size + SLACK) return appendFile(file, lineOf(state, digest));
-    await writeFile(`${file}.new`, [...bases].map(([each, its]) => lineOf(each, its)).join(''));
+    if (lines <= 2 * bases.size + SLACK) return appendFile(file, line);
+    await writeFile(`${file}.new`, [...bases].map(linesOf).join(''));
     await rename(`${file}.new`, file);
-    lines = bases.size;
+    lines = 2 * bases.size;
+  };
+  const put = (state: string, base: Base, line: string): Promise<void> => {
+    note(state, base);
+    last = last.then(() => write(line)).catch(() => undefined);
+    return last;
   };
   return {
     bases,
     set(state, digest) {
-      if ((bases.get(state) ?? '') === digest || state.includes('\n')) return;
-      if (digest === '') bases.delete(state);
-      else bases.set(state, digest);
-      last = last.then(() => write(state, digest)).catch(() => undefined);
+      const known = bases.get(state);
+      if ((digestIn(state) === digest && known?.next === undefined) || state.includes('\n')) return;
+      void put(state, { digest }, lineOf(state, digest));
+    },
+    async expect(state, next) {
+      if (state.includes('\n')) return;
+      await put(state, { digest: digestIn(state), next }, lineOf(state, next.digest, `:${next.id}`));
     },
     written: () => last,
   };

@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { MAX_PAYLOAD_BYTES, PeerError } from '../port.js';
 import type { ChainBlock, PeerPort } from '../port.js';
 import { openBaseLog } from './base-log.js';
+import type { Expected } from './base-log.js';
 import { StateError, digestOf, openFolder, sameLook } from './folder.js';
 import type { Look, StateFolder } from './folder.js';
 import { watchFolder } from './watcher.js';
@@ -58,6 +59,8 @@ interface Flight {
 interface Entry {
   /** What the file held when it last agreed with the network. */
   base: string;
+  /** After a restart in the middle: what the file may hold without a program having changed it. */
+  expected?: Expected | undefined;
   /** The last block of the state. */
   target?: Target;
   /** The file as it was read last, and what it held. */
@@ -149,6 +152,7 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
     const flight: Flight = { id: randomUUID(), acknowledged: false, seen: false };
     const { digest, look } = entry;
     entry.flight = flight;
+    await memo.expect(state, { digest, id: flight.id });
     while (!stopping.signal.aborted) {
       try {
         await peer.persist(content, {
@@ -201,6 +205,7 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
   };
 
   const receive = async (state: string, entry: Entry, target: Target): Promise<void> => {
+    await memo.expect(state, { digest: target.digest, id: '' });
     // A program was quicker; its change is looked at first.
     if (!sameLook(await folder.look(state), entry.look)) return reconcile(state);
     try {
@@ -234,7 +239,9 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
     if (entry.flight !== undefined) return;
     const replaced = entry.digest === '' ? await folder.replaced(state) : undefined;
     if (entry.unseen && entry.digest === '' && replaced === undefined) entry.base = '';
+    if (entry.expected?.id === '' && entry.digest === entry.expected.digest) entry.base = entry.digest;
     entry.unseen = false;
+    entry.expected = undefined;
     const { target } = entry;
     if (entry.digest === (target?.digest ?? '')) return agree(state, entry);
     if (entry.digest === entry.base) {
@@ -318,6 +325,8 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
     }
     const entry = entryOf(state);
     entry.target = { digest: deleted ? '' : digestOf(payload), content: payload };
+    // Ours, from before a restart: it arrived.
+    if (entry.expected?.id === id) entry.expected = { ...entry.expected, id: '' };
     if (entry.flight?.id === id) {
       entry.flight.seen = true;
       landed(state, entry);
@@ -327,8 +336,8 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
 
   const follow = async (): Promise<void> => {
     // What a program removed while nobody looked comes back: an empty folder is more likely a new one.
-    for (const [state, base] of memo.bases)
-      if (stateOf(state) === state) Object.assign(entryOf(state), { base, unseen: true });
+    for (const [state, { digest: base, next: expected }] of memo.bases)
+      if (stateOf(state) === state) Object.assign(entryOf(state), { base, expected, unseen: true });
     for await (const event of peer.watch({ signal: stopping.signal })) {
       if (event.type === 'block') took(event.block);
       else if (event.type === 'rewound') live = false;

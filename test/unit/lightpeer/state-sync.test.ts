@@ -22,6 +22,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { startPeer } from '../../../lightpeer/peer.js';
 import type { Peer } from '../../../lightpeer/peer.js';
+import { digestOf } from '../../../lightpeer/state/folder.js';
 import { startStateSync } from '../../../lightpeer/state/sync.js';
 import type { StateSync } from '../../../lightpeer/state/sync.js';
 import { until } from '../../helpers/eventually.js';
@@ -186,6 +187,41 @@ await t.test('after a restart both the chain’s news and the program’s are kn
   t.same((await readdir(b.folder)).sort(), ['kept', 'mine', 'theirs']);
   t.equal((await payloads(a.peer)).length, 7, 'one block for the one change');
 });
+
+await t.test(
+  'killed in the middle of a change, either way: news of the network are not overwritten by what was there',
+  async (t) => {
+    const a = await member(t);
+    const b = await member(t);
+    await b.peer.join(a.peer.address);
+    for (const name of ['published', 'received', 'unsent']) {
+      await writeFile(join(a.folder, name), 'first');
+      await holds(join(b.folder, name), 'first');
+    }
+    await writeFile(join(a.folder, 'published'), 'second');
+    await holds(join(b.folder, 'published'), 'second');
+    await writeFile(join(b.folder, 'received'), 'second');
+    await holds(join(a.folder, 'received'), 'second');
+    await a.sync.close();
+    // As a kill leaves it: what was begun is written down, and its end is not.
+    const lines = (await readFile(a.memory, 'utf8')).trimEnd().split('\n');
+    const ends = lines.filter((line) => /^\w+ (published|received)$/u.test(line)).slice(-2);
+    t.same(ends.map((line) => line.split(' ')[1]).sort(), ['published', 'received']);
+    const unsent = digestOf(Buffer.from('not in the chain'));
+    await writeFile(
+      a.memory,
+      [...lines.filter((line) => !ends.includes(line)), `${unsent}:no-such-block unsent`, ''].join('\n'),
+    );
+    await writeFile(join(a.folder, 'unsent'), 'not in the chain');
+    for (const name of ['published', 'received']) await writeFile(join(b.folder, name), 'third');
+    await until(async () => (await payloads(a.peer)).length === 7);
+    await a.again();
+    for (const name of ['published', 'received']) await holds(join(a.folder, name), 'third');
+    await holds(join(b.folder, 'unsent'), 'not in the chain');
+    t.same((await payloads(a.peer)).slice(0, 3).sort(), ['not in the chain', 'third', 'third']);
+    t.equal((await payloads(a.peer)).length, 8);
+  },
+);
 
 await t.test('what cannot be shared is told, and the rest goes on', async (t) => {
   const a = await member(t);
@@ -371,5 +407,5 @@ await t.test('many files at once are no leak', async (t) => {
   await until(() => a.sync.counters.published === 15);
   t.same(warnings, []);
   await a.sync.close();
-  t.equal((await content(a.memory))?.split('\n').length, 16, 'all is written down when it is closed');
+  t.equal((await content(a.memory))?.split('\n').length, 31, 'all is written down when it is closed');
 });
