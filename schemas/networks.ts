@@ -267,7 +267,8 @@ pods are replaced then. Exactly one of \`pod\`, \`label_selector\`, \`deployment
 answer comes when all are members, unless \`wait\` is false.
 
 A pod that runs no lightpeer never becomes a member: \`add_lightpeer\` gives a workload one. A pod that is in another network is
-refused unless \`move\` is true: it leaves that one then and forgets its state.`,
+refused unless \`move\` is true: it leaves that one then and forgets its state. The last
+to go bring it along where the new network has none.`,
   effect: 'update',
   mode: 'progress',
   params: {
@@ -276,7 +277,7 @@ refused unless \`move\` is true: it leaves that one then and forgets its state.`
     ...target,
     move: withDefault(
       Type.Boolean({
-        description: 'Take pods out of the network that they are in, with the loss of its state.',
+        description: 'Take pods out of the network that they are in: they forget its state.',
       }),
       false,
     ),

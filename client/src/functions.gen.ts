@@ -1090,7 +1090,7 @@ export interface JoinNetworkParams {
   label_selector?: string;
   /** A Deployment: the label goes to its template, so that its pods are replaced. */
   deployment?: string;
-  /** Take pods out of the network that they are in, with the loss of its state. Default: `false`. */
+  /** Take pods out of the network that they are in: they forget its state. Default: `false`. */
   move?: boolean;
   /** Answer only when all of them are members. Default: `true`. */
   wait?: boolean;
@@ -1526,7 +1526,8 @@ export interface Functions {
    * answer comes when all are members, unless `wait` is false.
    *
    * A pod that runs no lightpeer never becomes a member: `add_lightpeer` gives a workload one. A pod that is in another network is
-   * refused unless `move` is true: it leaves that one then and forgets its state.
+   * refused unless `move` is true: it leaves that one then and forgets its state. The last
+   * to go bring it along where the new network has none.
    */
   join_network: {
     effect: 'update';

@@ -164,7 +164,13 @@ function misplaced(node: Node, nodes: readonly Node[], situation: Situation): st
   if (situation.moved.has(pod.uid)) {
     const others = strangers.filter((member) => situation.elsewhere.get(member) !== undefined);
     const [stranger] = others.length > 0 || companions.length > 1 ? others : strangers;
-    return stranger && `its label changed, and it is still with ${stranger}`;
+    if (stranger !== undefined) return `its label changed, and it is still with ${stranger}`;
+    // What the last of a network bring along becomes another's state only where there is none that it would overwrite.
+    const isSettled = (other: Node): boolean =>
+      !situation.moved.has(other.pod.uid) && (other.status?.blocks ?? 0) > 0;
+    return status.blocks > 0 && nodes.some(isSettled)
+      ? 'its label changed, and its new network has a state of its own'
+      : undefined;
   }
   // Of those that have still to leave it is known that it is they who moved.
   const there = strangers.filter((member) => situation.elsewhere.get(member)?.moved === false);

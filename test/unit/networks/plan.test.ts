@@ -230,6 +230,32 @@ const cases: Case[] = [
     states: 'a',
   },
   {
+    title:
+      'moved pods with nobody left behind: what they have does not overwrite the state of the new network',
+    pods: {
+      a: knows('a', 'a', 3),
+      b: knows('b', 'bc', 2),
+      c: knows('c', 'bc', 2),
+    },
+    moved: 'bc',
+    steps: ['leave b', 'leave c', 'join b via a', 'join c via a'],
+    states: 'maa',
+  },
+  {
+    title: 'moved pods with nobody left behind bring what they have into a network without blocks',
+    pods: { a: 'a', b: knows('b', 'bc', 2), c: knows('c', 'bc', 2) },
+    moved: 'bc',
+    steps: ['join a via cb'],
+    states: 'amm',
+  },
+  {
+    title: 'moved pods that are the first of their new network bring what they have',
+    pods: { b: knows('b', 'bc', 2), c: knows('c', 'bc', 2) },
+    moved: 'bc',
+    steps: [],
+    states: 'mm',
+  },
+  {
     title: 'the older pod moves: who stays is not told to leave, and drops nobody who has still to leave',
     pods: { b: 'ab' },
     elsewhere: 'a',
