@@ -1,9 +1,8 @@
 /** The sidecar as a program: flags and environment → peer, state files, health. Signals are the caller's. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { followCertificates, readCertificates } from './certificates.js';
 import { exposition, startOps } from './ops.js';
 import { OptionsError, readOptions, usage } from './options.js';
-import type { PeerOptions } from './options.js';
 import { startPeer } from './peer.js';
 import { PeerError } from './port.js';
 import { LIMITS } from './replica/ports.js';
@@ -42,16 +41,6 @@ const logTo = (write: (line: string) => void, verbose: boolean): Log => {
   };
 };
 
-async function tlsOf({ tls }: PeerOptions) {
-  if (tls === undefined) return undefined;
-  const { cert, key, ca } = tls;
-  return {
-    cert: await readFile(cert),
-    key: await readFile(key),
-    ca: ca === undefined ? undefined : await readFile(ca),
-  };
-}
-
 /** Whether the message says it all: ours, and those of the system. */
 const isForPeople = (error: unknown): error is Error =>
   error instanceof PeerError ||
@@ -74,6 +63,7 @@ async function start(
   { version, write }: RunDeps,
 ): Promise<RunningPeer> {
   const log = logTo(write, options.verbose);
+  const tls = options.tls && (await readCertificates(options.tls));
   const peer = await startPeer({
     repo: options.repo,
     host: options.host,
@@ -83,7 +73,7 @@ async function start(
     name: options.name,
     version,
     log,
-    tls: await tlsOf(options),
+    tls,
     sync: options.sync,
     dialled: (address) => place.address(address),
     limits: {
@@ -94,6 +84,16 @@ async function start(
       lookFor: LIMITS.lookFor,
     },
   });
+  const following =
+    tls &&
+    options.tls &&
+    followCertificates(options.tls, tls, {
+      renewed: (certificates) => {
+        peer.certify(certificates);
+        log.info({}, 'the certificates were renewed');
+      },
+      problem: (message) => log.warn({}, message),
+    });
   try {
     const state =
       options.statePath === undefined
@@ -128,12 +128,14 @@ async function start(
       address: peer.address,
       opsPort: ops.port,
       close: async () => {
+        following?.stop();
         await state?.close();
         await peer.close();
         await ops.close();
       },
     };
   } catch (error) {
+    following?.stop();
     await peer.close();
     throw error;
   }

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { Health } from '../proto/gen/grpc/health/v1/health_pb.js';
 import { Lightpeer } from '../proto/gen/lightpeer_pb.js';
 import { Peer as PeerRpc } from '../proto/gen/xi/lightpeer/v1/peer_pb.js';
+import type { Certificates } from './certificates.js';
 import { createClients } from './grpc/client.js';
 import { listen, methodsOf } from './grpc/server.js';
 import type { Listening } from './grpc/server.js';
@@ -35,9 +36,8 @@ export interface StartOptions {
   readonly version?: string;
   readonly log?: Log;
   readonly limits?: Partial<Limits>;
-  /** PEM texts. With them this peer speaks TLS only. With `ca` other peers must be certified by it, else by `cert`. */
-  readonly tls?:
-    { readonly cert: Buffer; readonly key: Buffer; readonly ca?: Buffer | undefined } | undefined;
+  /** With them this peer speaks TLS only. */
+  readonly tls?: Certificates | undefined;
   /** False leaves out syncing to disk: for measuring what it costs. */
   readonly sync?: boolean;
   /** Maps an address that a caller names to the one to dial. */
@@ -70,6 +70,8 @@ export interface Peer extends PeerPort {
   join(address: string, timeoutMs?: number): Promise<void>;
   /** Leaves the network for good: the peer is then one of its own, with its chain as it is, or with a new one (`forget`). */
   leave(options?: { forget?: boolean }): Promise<void>;
+  /** Other certificates, for connections from now on; for a peer that was started with some. */
+  certify(tls: Certificates): void;
   /** Leaves the network, stops listening, closes the chain. `leave: false` is as if it had died. */
   close(options?: { leave?: boolean }): Promise<void>;
 }
@@ -84,10 +86,7 @@ export async function startPeer(options: StartOptions): Promise<Peer> {
   const port = await freePort(host, options.port);
   const address = `${bracketed}:${port}`;
   const disk = typeof repo === 'string' ? await openDisk(repo, { durable: options.sync ?? true }) : repo;
-  const clients = createClients(
-    tls === undefined ? undefined : { ...tls, ca: tls.ca ?? tls.cert },
-    options.route,
-  );
+  const clients = createClients(tls, options.route);
   const start = performance.now();
   const replica = await createReplica(
     {
@@ -164,6 +163,10 @@ export async function startPeer(options: StartOptions): Promise<Peer> {
     watch: (watching = {}) => watch(replica, watching),
     join: (target, timeoutMs) => replica.join(dialled(checkAddress(target)), timeoutMs),
     leave: replica.leave,
+    certify: (renewed) => {
+      clients.certify(renewed);
+      for (const one of listening) one.certify(renewed);
+    },
     close: async (closing) => {
       await replica.stop(closing);
       clients.close();

@@ -456,6 +456,11 @@ a StatefulSet or a DaemonSet, by server-side apply; its pods are replaced then. 
         maxLength: 255,
       }),
     ),
+    tls_secret: Type.Optional(
+      dnsSubdomain(
+        'A Secret with `tls.crt`, `tls.key` and `ca.crt`, as cert-manager makes them: the peer speaks TLS only, with others whom that CA certified. The operator needs XI_PEER_TLS_CA then.',
+      ),
+    ),
     containers: Type.Optional(
       Type.Array(dnsLabel('A container.'), {
         description: 'The containers that see the folder; all when absent.',

@@ -11,6 +11,7 @@ const HOST_NAME = /^[\w.-]+$/;
 const port = z.coerce.number().int().min(0).max(65535);
 const seconds = z.coerce.number().positive().max(86_400);
 const count = z.coerce.number().int().min(1);
+const file = z.string().min(1).optional().meta({ allowed: 'a file' });
 const list = z.string().transform((text) =>
   text
     .split(',')
@@ -150,6 +151,11 @@ const SETTINGS = {
     .optional()
     .describe("Namespace of the operator's own Lease and ConfigMap. That of its pod; elsewhere `default`.")
     .meta({ allowed: "lower case letters, digits and '-', at most 63 characters" }),
+  XI_PEER_TLS_CA: file.describe(
+    'Who certified the peers that speak TLS: a file of PEM certificates, read anew for each connection.',
+  ),
+  XI_PEER_TLS_CERT: file.describe('The certificate that the operator shows to such peers.'),
+  XI_PEER_TLS_KEY: file.describe('The key of that certificate.'),
   XI_LIGHTPEER_IMAGE: z
     .string()
     .min(1)

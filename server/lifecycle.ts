@@ -21,10 +21,12 @@ import { createNetworks, startController } from './networks/networks.js';
 import { straight } from './peers/clients.js';
 import { forwarded } from './peers/forwarded.js';
 import { createPeers } from './peers/peers.js';
+import { peerTls } from './peers/tls.js';
 import { createPlugins } from './plugins/hosts.js';
 import { startOwnHost } from './plugins/own-host.js';
 import type { OwnHostOptions, RunningOwnHost } from './plugins/own-host.js';
 import { createProbe } from './probe.js';
+import { ConfigError } from './settings.js';
 
 export interface Running {
   /** Where the functions are: `http://127.0.0.1:8080`. */
@@ -93,11 +95,19 @@ export async function start({ config, log, version, environment, program }: Star
       { host: 'XI_OPS_HOST', port: 'XI_OPS_PORT' },
     );
 
+    const pathOf = (file: string | undefined) => file && config.place.path(file);
     // Pods' addresses lead somewhere inside the cluster, and on the machine of the embedded one.
     const peers = createPeers(
       kube.cluster.how === 'kubeconfig'
         ? forwarded(({ namespace, pod }, port) => kube.portForward({ namespace, name: pod }, port))
         : straight,
+      await peerTls({
+        ca: pathOf(config.XI_PEER_TLS_CA),
+        cert: pathOf(config.XI_PEER_TLS_CERT),
+        key: pathOf(config.XI_PEER_TLS_KEY),
+      }).catch((error: unknown) => {
+        throw new ConfigError((error as Error).message);
+      }),
     );
     undo.push(() => peers.close());
     const networkOptions = {

@@ -88,6 +88,8 @@ export interface PeerAt {
   readonly namespace: string;
   readonly pod: string;
   readonly address: string;
+  /** It speaks TLS. */
+  readonly tls?: boolean;
 }
 
 /** Bounds a call to a peer. */

@@ -2,6 +2,7 @@
 import { connect, constants } from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type { Certificates } from '../certificates.js';
 import { PeerError } from '../port.js';
 import { fromHeaders } from './errors.js';
 import { createUnframer, decode, encode, pathOf } from './frames.js';
@@ -43,15 +44,11 @@ export interface Clients {
     request: MessageInitShape<I>,
   ): AsyncIterable<Buffer>;
   duplex(address: string, method: Method<DescMessage, DescMessage>, events: DuplexEvents): Duplex;
+  /** Other certificates for the connections to come. */
+  certify(tls: Certificates): void;
   /** The next call makes a new connection; what runs on the old one goes on. */
   drop(address: string): void;
   close(): void;
-}
-
-export interface ClientTls {
-  readonly ca: Buffer;
-  readonly cert: Buffer;
-  readonly key: Buffer;
 }
 
 interface Connection {
@@ -77,7 +74,7 @@ const IDLE_MS = 60_000;
 
 /** `route` says where to connect to reach an address. */
 export function createClients(
-  tls?: ClientTls,
+  tls?: Certificates,
   route: (address: string) => string = (address) => address,
 ): Clients {
   const connections = new Map<string, Connection>();
@@ -91,7 +88,13 @@ export function createClients(
       const session =
         tls === undefined
           ? connect(`http://${route(address)}`, SESSION_OPTIONS)
-          : connect(`https://${route(address)}`, { ...SESSION_OPTIONS, ...tls });
+          : connect(`https://${route(address)}`, {
+              ...SESSION_OPTIONS,
+              ...tls,
+              ca: tls.ca ?? tls.cert,
+              // A pod's address is another each time: whom the CA certified is a peer, whatever it is called.
+              checkServerIdentity: () => undefined,
+            });
       const made: Connection = (known = { session, used: 0, calls: 0, error: undefined });
       // Each call waits for the connection by a listener.
       session.setMaxListeners(0);
@@ -242,6 +245,9 @@ export function createClients(
       };
     },
     drop,
+    certify: (renewed) => {
+      tls = renewed;
+    },
     close: () => {
       clearInterval(clean);
       for (const { session } of connections.values()) session.destroy();

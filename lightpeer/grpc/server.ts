@@ -1,12 +1,12 @@
 /** Services as plain functions and generators, served as gRPC over HTTP/2. */
 import { constants, createSecureServer, createServer } from 'node:http2';
 import type {
-  Http2Server,
   IncomingHttpHeaders,
   OutgoingHttpHeaders,
   ServerHttp2Session,
   ServerHttp2Stream,
 } from 'node:http2';
+import { Server as TlsServer } from 'node:tls';
 import type {
   DescMessage,
   DescMethod,
@@ -14,6 +14,7 @@ import type {
   MessageInitShape,
   MessageShape,
 } from '@bufbuild/protobuf';
+import type { Certificates } from '../certificates.js';
 import { PeerError } from '../port.js';
 import { DONE, toTrailers } from './errors.js';
 import { createUnframer, decode, encode, pathOf } from './frames.js';
@@ -62,17 +63,15 @@ type Serve = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
 export type Methods = ReadonlyMap<string, Serve>;
 
-export interface ServerTls {
-  readonly cert: Buffer;
-  readonly key: Buffer;
-  /** With it, callers must be certified by it. */
-  readonly ca?: Buffer | undefined;
-}
-
 export interface Listening {
+  /** Other certificates for the connections to come. */
+  certify(tls: Certificates): void;
   /** Ends all calls and connections now. */
   close(): void;
 }
+
+/** With `ca` callers must be certified by it. */
+const secured = ({ cert, key, ca }: Certificates) => ({ cert, key, ...(ca !== undefined && { ca }) });
 
 const HEADERS: OutgoingHttpHeaders = { ':status': 200, 'content-type': 'application/grpc' };
 
@@ -250,17 +249,16 @@ function answer(methods: Methods, stream: ServerHttp2Stream, headers: IncomingHt
 export function listen(
   methods: Methods,
   { host, port }: { readonly host: string; readonly port: number },
-  tls?: ServerTls,
+  tls?: Certificates,
 ): Promise<Listening> {
   const sessions = new Set<ServerHttp2Session>();
-  const server: Http2Server =
+  const server =
     tls === undefined
       ? createServer(SESSION_OPTIONS)
       : createSecureServer({
           ...SESSION_OPTIONS,
-          cert: tls.cert,
-          key: tls.key,
-          ...(tls.ca !== undefined && { ca: tls.ca, requestCert: true, rejectUnauthorized: true }),
+          ...secured(tls),
+          ...(tls.ca !== undefined && { requestCert: true, rejectUnauthorized: true }),
         });
   server.on('session', (session) => {
     sessions.add(session);
@@ -274,6 +272,9 @@ export function listen(
     server.once('error', reject);
     server.listen(port, host, () =>
       resolve({
+        certify: (renewed) => {
+          if (server instanceof TlsServer) server.setSecureContext(secured(renewed));
+        },
         close: () => {
           server.close();
           for (const session of sessions) session.destroy(undefined, constants.NGHTTP2_NO_ERROR);

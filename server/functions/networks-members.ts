@@ -4,11 +4,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { NetworkMember, NetworkProgress } from '../../schemas/networks.js';
 import { AppError, invalidParams } from '../errors.js';
 import type { Call, Implementations, Progress } from '../library/implementation.js';
-import { NETWORK_LABEL, peerPodOf } from '../networks/peer-pod.js';
+import { NETWORK_LABEL, peerPodOf, placeOf } from '../networks/peer-pod.js';
 import { DEPLOYMENTS, PODS } from '../ports.js';
 import type { Deployment, Deps, Plan, Pod } from '../ports.js';
 import { allOf } from './list.js';
-import { membersView, peersOf, placeOf, podsOfNetwork } from './networks-view.js';
+import { membersView, peersOf, podsOfNetwork } from './networks-view.js';
 import { podsOf } from './pods-of.js';
 
 type NetworkProgress = Static<typeof NetworkProgress>;

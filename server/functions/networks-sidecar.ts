@@ -2,7 +2,7 @@
 import { AppError, invalidParams } from '../errors.js';
 import type { Filled, Implementations } from '../library/implementation.js';
 import type { Contracts } from '../../schemas/index.js';
-import { DEFAULT_PORT, NETWORK_LABEL, PEER_CONTAINER } from '../networks/peer-pod.js';
+import { DEFAULT_PORT, NETWORK_LABEL, PEER_CONTAINER, TLS_PORT_NAME } from '../networks/peer-pod.js';
 import { DAEMON_SETS, DEPLOYMENTS, STATEFUL_SETS } from '../ports.js';
 import type { DaemonSet, Deployment, Resource, StatefulSet } from '../ports.js';
 
@@ -13,6 +13,9 @@ type Workload = Deployment | StatefulSet | DaemonSet;
 const SHARED = 'lightchain';
 const CHAIN = 'lightchain-chain';
 const CHAIN_PATH = '/var/lib/lightpeer';
+/** Where the sidecar has its certificates. */
+const TLS = 'lightchain-tls';
+const TLS_PATH = '/var/run/lightpeer-tls';
 /** A manager of its own, so that applying anything else does not take the sidecar away. */
 const MANAGER = 'xi-k8s-lightpeer';
 
@@ -36,7 +39,7 @@ function workloadOf(params: Params): { resource: Resource<Workload>; name: strin
 }
 
 /** The sidecar's container: what a restricted namespace allows. */
-const sidecar = (image: string, mountPath: string, stateFile: string | undefined) => ({
+const sidecar = (image: string, mountPath: string, stateFile: string | undefined, tls: boolean) => ({
   name: PEER_CONTAINER,
   image,
   args: [
@@ -47,8 +50,18 @@ const sidecar = (image: string, mountPath: string, stateFile: string | undefined
     String(DEFAULT_PORT),
     '-statePath',
     stateFile === undefined ? mountPath : `${mountPath.replace(/\/$/, '')}/${stateFile}`,
+    ...(tls
+      ? [
+          '-tls-cert',
+          `${TLS_PATH}/tls.crt`,
+          '-tls-key',
+          `${TLS_PATH}/tls.key`,
+          '-tls-ca',
+          `${TLS_PATH}/ca.crt`,
+        ]
+      : []),
   ],
-  ports: [{ name: 'klightport', containerPort: DEFAULT_PORT, protocol: 'TCP' }],
+  ports: [{ name: tls ? TLS_PORT_NAME : 'klightport', containerPort: DEFAULT_PORT, protocol: 'TCP' }],
   resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { memory: '192Mi' } },
   securityContext: {
     allowPrivilegeEscalation: false,
@@ -60,20 +73,24 @@ const sidecar = (image: string, mountPath: string, stateFile: string | undefined
   volumeMounts: [
     { name: SHARED, mountPath },
     { name: CHAIN, mountPath: CHAIN_PATH },
+    ...(tls ? [{ name: TLS, mountPath: TLS_PATH, readOnly: true }] : []),
   ],
 });
 
 export const addLightpeer: Implementations['add_lightpeer'] = async (deps, params, call) => {
-  const { namespace, network, mount_path: mountPath, state_file: stateFile } = params;
+  const { namespace, network, mount_path: mountPath, state_file: stateFile, tls_secret: tlsSecret } = params;
   const { resource, name } = workloadOf(params);
   const image = params.image ?? deps.networks.peerImage;
   if (image === undefined)
     throw invalidParams('add_lightpeer', [
       { field: 'image', message: 'is required: the setting XI_LIGHTPEER_IMAGE names none' },
     ]);
-  if (mountPath.replace(/\/+$/, '') === CHAIN_PATH)
+  if ([CHAIN_PATH, TLS_PATH].includes(mountPath.replace(/\/+$/, '')))
     throw invalidParams('add_lightpeer', [
-      { field: 'mount_path', message: `must not be ${CHAIN_PATH}: the sidecar keeps its chain there` },
+      {
+        field: 'mount_path',
+        message: `must not be ${CHAIN_PATH} or ${TLS_PATH}: they are the sidecar's own`,
+      },
     ]);
   const object = await deps.kube.get(resource, { namespace, name }, call.io());
   const template = object.spec?.template;
@@ -108,7 +125,7 @@ export const addLightpeer: Implementations['add_lightpeer'] = async (deps, param
         metadata: { labels: label === undefined ? {} : { [NETWORK_LABEL]: label } },
         spec: {
           containers: [
-            sidecar(image, mountPath, stateFile),
+            sidecar(image, mountPath, stateFile, tlsSecret !== undefined),
             ...containers.map((container) => ({
               name: container,
               volumeMounts: [{ name: SHARED, mountPath }],
@@ -117,6 +134,7 @@ export const addLightpeer: Implementations['add_lightpeer'] = async (deps, param
           volumes: [
             { name: SHARED, emptyDir: {} },
             { name: CHAIN, emptyDir: {} },
+            ...(tlsSecret === undefined ? [] : [{ name: TLS, secret: { secretName: tlsSecret } }]),
           ],
         },
       },

@@ -7,10 +7,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, invalidParams } from '../errors.js';
 import type { Call, Filled, Implementations, Progress } from '../library/implementation.js';
 import type { Contracts } from '../../schemas/index.js';
+import { placeOf } from '../networks/peer-pod.js';
 import type { PeerPod } from '../networks/peer-pod.js';
 import { PeerError, fromPeer } from '../peer-error.js';
 import type { Deps } from '../ports.js';
-import { blockView, contactsOf, placeOf, surveyOf } from './networks-view.js';
+import { blockView, contactsOf, surveyOf } from './networks-view.js';
 
 type StateItem = Static<typeof NetworkStateItem>;
 

@@ -6,7 +6,7 @@ import { nearest } from '../library/nearest.js';
 import { NETWORK_LABEL, peerPodOf } from '../networks/peer-pod.js';
 import type { PeerPod } from '../networks/peer-pod.js';
 import { PODS } from '../ports.js';
-import type { Deps, NetworkRef, PeerAt, PeerBlock, Plan, Pod } from '../ports.js';
+import type { Deps, NetworkRef, PeerBlock, Plan, Pod } from '../ports.js';
 import { allOf } from './list.js';
 import { defined } from './views.js';
 
@@ -85,12 +85,6 @@ export function summaries(deps: Deps, pods: Iterable<PeerPod>): NetworkSummary[]
   }
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, summary]) => summary);
 }
-
-export const placeOf = ({ namespace, name, address = '' }: PeerPod): PeerAt => ({
-  namespace,
-  pod: name,
-  address,
-});
 
 /** Those that have the label, as peers. */
 export const peersOf = (pods: Iterable<Pod>): PeerPod[] =>

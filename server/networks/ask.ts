@@ -1,6 +1,7 @@
 /** Asks many peers at once how they are. */
 import { PeerError } from '../peer-error.js';
 import type { PeerIo, Peers } from '../ports.js';
+import { placeOf } from './peer-pod.js';
 import type { PeerPod } from './peer-pod.js';
 import type { Report } from './plan.js';
 
@@ -8,9 +9,6 @@ import type { Report } from './plan.js';
 const ASK_MS = 2_000;
 /** Questions under way at once. */
 const AT_ONCE = 64;
-
-/** Where a running pod's peer is. */
-export const placeOf = ({ namespace, name, address = '' }: PeerPod) => ({ namespace, pod: name, address });
 
 /** Runs at most so many at once, for all who share it. */
 export function createLimit(most: number): <T>(work: () => Promise<T>) => Promise<T> {

@@ -1,7 +1,7 @@
 /** Which pods are peers, and where. Pure. */
 import { isIPv6 } from 'node:net';
 import { PODS } from '../ports.js';
-import type { KubeObject, Pod, Resource } from '../ports.js';
+import type { KubeObject, PeerAt, Pod, Resource } from '../ports.js';
 
 /** The label whose value is the network's id. */
 export const NETWORK_LABEL = 'klight.networkId';
@@ -11,6 +11,8 @@ export const DEFAULT_PORT = 9081;
 
 /** `klightPort` is what the reference's pages write, and no API server takes it: a port's name has small letters only. */
 const PORT_NAMES = new Set(['klightport', 'klight-port']);
+/** The same of a peer that speaks TLS. */
+export const TLS_PORT_NAME = 'klightport-tls';
 
 /** A labelled pod as far as networks are concerned. */
 export interface PeerPod {
@@ -30,6 +32,8 @@ export interface PeerPod {
   readonly why?: string;
   /** `ip:port` of its peer; set when it runs. */
   readonly address?: string;
+  /** It speaks TLS, by the name of its port. */
+  readonly tls?: boolean;
   /** Changes when the pod's address changes or its peer's container is started anew. */
   readonly incarnation: string;
 }
@@ -43,19 +47,24 @@ const containersOf = (spec: Partial<Spec> | undefined): AnyContainer[] => [
   ...(spec?.containers ?? []),
 ];
 
-const peerPort = ({ ports = [] }: AnyContainer): number | undefined =>
-  ports.find(({ name, protocol = 'TCP' }) => protocol === 'TCP' && PORT_NAMES.has(name?.toLowerCase() ?? ''))
-    ?.containerPort;
+const peerPort = ({ ports = [] }: AnyContainer): { port: number; tls: boolean } | undefined => {
+  for (const { name = '', protocol = 'TCP', containerPort: port } of ports) {
+    const tls = name === TLS_PORT_NAME;
+    if (protocol === 'TCP' && (tls || PORT_NAMES.has(name.toLowerCase()))) return { port, tls };
+  }
+  return undefined;
+};
 
 /** The container and port of a pod's peer: that of any container with the named port, `klightpeer` first, else 9081. */
-export function peerOf(pod: Pod): { container: string | undefined; port: number } {
+export function peerOf(pod: Pod): { container: string | undefined; port: number; tls: boolean } {
   const containers = containersOf(pod.spec);
   const named = containers.find(({ name }) => name === PEER_CONTAINER);
   const container =
     named !== undefined && peerPort(named) !== undefined
       ? named
       : (containers.find((one) => peerPort(one) !== undefined) ?? named);
-  return { container: container?.name, port: (container && peerPort(container)) ?? DEFAULT_PORT };
+  const found = container && peerPort(container);
+  return { container: container?.name, port: found?.port ?? DEFAULT_PORT, tls: found?.tls ?? false };
 }
 
 /** `ip:port`, as peers write it. */
@@ -66,7 +75,7 @@ export function peerPodOf(pod: Pod): PeerPod | undefined {
   const { metadata = {}, status = {} } = pod;
   const id = metadata.labels?.[NETWORK_LABEL];
   if (id === undefined || id === '') return undefined;
-  const { container, port } = peerOf(pod);
+  const { container, port, tls } = peerOf(pod);
   const state = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])].find(
     ({ name }) => name === container,
   );
@@ -86,8 +95,16 @@ export function peerPodOf(pod: Pod): PeerPod | undefined {
     return { ...common, phase: 'over', why: `the pod has ended (${phase})` };
   if (phase !== 'Running') return { ...common, phase: 'waiting', why: `the pod is ${phase}` };
   if (address === undefined) return { ...common, phase: 'waiting', why: 'the pod has no address yet' };
-  return { ...common, phase: 'running', address };
+  return { ...common, phase: 'running', address, ...(tls && { tls }) };
 }
+
+/** Where a running pod's peer is. */
+export const placeOf = ({ namespace, name, address = '', tls }: PeerPod): PeerAt => ({
+  namespace,
+  pod: name,
+  address,
+  ...(tls && { tls }),
+});
 
 /** What a reflector keeps of a labelled pod: a tenth of it, so that ten thousand fit. */
 export interface LabelledPod extends KubeObject {

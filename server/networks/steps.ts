@@ -1,8 +1,8 @@
 /** Does what a plan says, one step after another. */
 import { PeerError } from '../peer-error.js';
 import type { Leadership, Peers } from '../ports.js';
-import { placeOf } from './ask.js';
 import type { NetworkMetrics } from './network-metrics.js';
+import { placeOf } from './peer-pod.js';
 import type { PeerPod } from './peer-pod.js';
 import type { Plan, Report, Step } from './plan.js';
 import type { PodEvents } from './pod-events.js';

@@ -1,6 +1,6 @@
 /** Connections to peers: few at once, kept for a while, closed when idle or broken. */
 import { Client, credentials } from '@grpc/grpc-js';
-import type { ClientOptions } from '@grpc/grpc-js';
+import type { ChannelCredentials, ClientOptions } from '@grpc/grpc-js';
 import { connect } from 'node:net';
 import type { PeerAt } from '../ports.js';
 
@@ -13,6 +13,8 @@ export interface Way {
   close(): Promise<void>;
 }
 export type FindWay = (peer: PeerAt) => Promise<Way>;
+/** What to speak TLS with, read anew for each connection. */
+export type FindTls = () => Promise<ChannelCredentials>;
 
 /** How long a peer's machine may take to accept a connection, in milliseconds. */
 const CONNECT_MS = 2_000;
@@ -54,6 +56,8 @@ const OPTIONS: ClientOptions = {
   'grpc.max_reconnect_backoff_ms': 1_000,
   'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
   'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+  // What a connection by TLS asks for: an address is no name, and a socket's path none either.
+  'grpc.ssl_target_name_override': 'lightpeer',
   // Each connection is one peer's own, and ends with it.
   'grpc.use_local_subchannel_pool': 1,
   'grpc.keepalive_time_ms': 20_000,
@@ -84,9 +88,10 @@ export interface Clients {
   close(): Promise<void>;
 }
 
-export function createClients(findWay: FindWay): Clients {
+export function createClients(findWay: FindWay, findTls?: FindTls): Clients {
   const entries = new Map<string, Promise<Entry>>();
-  const keyOf = ({ namespace, pod, address }: PeerAt): string => `${namespace}/${pod}/${address}`;
+  const keyOf = ({ namespace, pod, address, tls }: PeerAt): string =>
+    `${namespace}/${pod}/${address}${tls === true ? '/tls' : ''}`;
 
   const discard = async (key: string, entry: Entry): Promise<void> => {
     clearTimeout(entry.idle);
@@ -97,9 +102,12 @@ export function createClients(findWay: FindWay): Clients {
   };
 
   const open = async (peer: PeerAt): Promise<Entry> => {
+    if (peer.tls === true && findTls === undefined)
+      throw new Error('it speaks TLS, and the setting XI_PEER_TLS_CA does not say who certified it.');
+    const secrets = (peer.tls === true ? await findTls?.() : undefined) ?? credentials.createInsecure();
     const way = await findWay(peer);
     return {
-      client: new Client(way.target, credentials.createInsecure(), OPTIONS),
+      client: new Client(way.target, secrets, OPTIONS),
       way,
       users: 0,
       broken: false,

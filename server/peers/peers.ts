@@ -11,7 +11,7 @@ import type { PeerAt, PeerBlock, PeerIo, Peers } from '../ports.js';
 import { callStream, callUnary, peerError } from './calls.js';
 import type { Bounds } from './calls.js';
 import { createClients } from './clients.js';
-import type { FindWay } from './clients.js';
+import type { FindTls, FindWay } from './clients.js';
 
 /** How long a call may take when nobody says otherwise, in milliseconds. */
 const TIMEOUT_MS = 5_000;
@@ -42,8 +42,8 @@ function blockOf({ ID, Payload, Path, Deleted, lastUpdated }: Lightblock, height
   };
 }
 
-export function createPeers(findWay: FindWay): Peers {
-  const clients = createClients(findWay);
+export function createPeers(findWay: FindWay, findTls?: FindTls): Peers {
+  const clients = createClients(findWay, findTls);
 
   const bounded = (io: PeerIo | undefined): Bounds => ({ timeoutMs: TIMEOUT_MS, ...io });
   const calling = <T>(peer: PeerAt, work: (client: Client) => Promise<T>): Promise<T> =>

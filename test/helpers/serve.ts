@@ -16,9 +16,9 @@ export interface Served {
 }
 
 /** Starts it; resolves when it listens. Rejects with what it said when it ends instead. @param home where its folders are. */
-export async function serve(t: Test, home: string): Promise<Served> {
+export async function serve(t: Test, home: string, settings: Record<string, string> = {}): Promise<Served> {
   const child = spawn(process.execPath, [COMMAND, 'serve'], {
-    env: { TMPDIR: home, XI_PORT: '0', XI_OPS_PORT: '0', XI_EMBEDDED_PORT: '0' },
+    env: { TMPDIR: home, XI_PORT: '0', XI_OPS_PORT: '0', XI_EMBEDDED_PORT: '0', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   t.teardown(() => child.kill('SIGKILL'));

@@ -373,6 +373,19 @@ export async function networkSuite(t: Test, target: Target, lab: NetworkLab): Pr
     t.equal(again.template.spec.containers.length, 2);
     t.equal(again.template.metadata.labels['klight.networkId'], 'sidecars', 'the label stays');
     t.equal(again.template.spec.containers.find(({ name }: Item) => name === 'klightpeer').image, 'peer:2');
+    has(
+      t,
+      await fn('add_lightpeer', { deployment: 'bare', image: 'peer:2', tls_secret: 'certificates' }),
+      200,
+    );
+    const { spec: secret } = await target.object(`/apis/apps/v1/namespaces/${namespace}/deployments/bare`);
+    t.match(secret.template.spec.containers.find(({ name }: Item) => name === 'klightpeer').ports, [
+      { name: 'klightport-tls', containerPort: 9081 },
+    ]);
+    t.match(
+      secret.template.spec.volumes.find(({ name }: Item) => name === 'lightchain-tls'),
+      { secret: { secretName: 'certificates' } },
+    );
     has(t, await fn('add_lightpeer', { deployment: 'nobody', image: 'peer:1' }), 404, 'not_found');
     const wrong = await fn('add_lightpeer', { deployment: 'bare', image: 'peer:1', containers: ['nobody'] });
     has(t, wrong, 400, 'invalid_params');
@@ -381,7 +394,7 @@ export async function networkSuite(t: Test, target: Target, lab: NetworkLab): Pr
     const chain = { deployment: 'bare', image: 'peer:1', mount_path: '/var/lib/lightpeer/' };
     const taken = await fn('add_lightpeer', chain);
     has(t, taken, 400, 'invalid_params');
-    t.match(taken.body['errors'], [{ field: 'mount_path', message: /keeps its chain there/ }]);
+    t.match(taken.body['errors'], [{ field: 'mount_path', message: /the sidecar's own/ }]);
     has(t, await fn('delete_deployment', { name: 'bare', wait: true }), 200);
   });
 

@@ -5,6 +5,7 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { createClients } from '../../../lightpeer/grpc/client.js';
+import type { Clients } from '../../../lightpeer/grpc/client.js';
 import { startPeer } from '../../../lightpeer/peer.js';
 import type { Peer, StartOptions } from '../../../lightpeer/peer.js';
 import { MAX_PAYLOAD_BYTES } from '../../../lightpeer/port.js';
@@ -18,6 +19,7 @@ import { startGoLike } from './go-like.js';
 import { startTestPeer } from '../../helpers/lightpeers.js';
 import type { TestPeer } from '../../helpers/lightpeers.js';
 import { holdsWithin as until } from '../../helpers/eventually.js';
+import { CA, PEER, STRANGER } from '../../helpers/peer-certificates.js';
 
 t.setTimeout(120_000);
 const folder = await mkdtemp(join(tmpdir(), 'xi-peer-'));
@@ -25,6 +27,11 @@ const clients = createClients();
 t.teardown(async () => {
   clients.close();
   await rm(folder, { recursive: true, force: true });
+});
+const pem = ({ cert, key }: typeof PEER, ca = CA) => ({
+  cert: Buffer.from(cert),
+  key: Buffer.from(key),
+  ca: Buffer.from(ca),
 });
 let hosts = 0;
 const nextHost = (): string => `127.72.1.${++hosts}`;
@@ -302,8 +309,7 @@ t.test('a long chain is streamed to a new peer while the others go on', async (t
 });
 
 t.test('with certificates peers speak TLS, and nothing else', async (t) => {
-  const { cert, key } = await import('./fixtures/certificate.js');
-  const tls = { cert: Buffer.from(cert), key: Buffer.from(key), ca: Buffer.from(cert) };
+  const tls = pem(PEER);
   const local = { host: '127.0.0.1', port: 0, tls };
   const [a, b] = [
     await start({ ...local, repo: join(folder, 'tls a') }),
@@ -312,12 +318,33 @@ t.test('with certificates peers speak TLS, and nothing else', async (t) => {
   await b.join(a.address);
   await b.persist(Buffer.from('secret'));
   t.strictSame(texts(await all(a.query())), ['secret']);
-  await t.rejects(
-    clients.unary(
-      { address: a.address, method: method.persist, timeoutMs: 2000 },
-      { Payload: Buffer.from('x') },
-    ),
-  );
+  const block = { Payload: Buffer.from('x') };
+  const ask = (from: Clients) =>
+    from.unary({ address: a.address, method: method.persist, timeoutMs: 2000 }, block);
+  await t.rejects(ask(clients), 'in the clear');
+  for (const [what, theirs] of [
+    ['with a certificate of its own making', pem(STRANGER)],
+    ['with one that does not trust ours', pem(PEER, STRANGER.cert)],
+  ] as const) {
+    const stranger = createClients(theirs);
+    await t.rejects(ask(stranger), what);
+    stranger.close();
+  }
+  t.strictSame(texts(await all(a.query())), ['secret']);
+});
+
+t.test('certificates are renewed while peers run', async (t) => {
+  // The other certificate stands for itself, so that nothing of the first is good any more.
+  const local = { host: '127.0.0.1', port: 0 };
+  const a = await start({ ...local, tls: pem(PEER), repo: join(folder, 'renewed a') });
+  const renewed = pem(STRANGER, STRANGER.cert);
+  a.certify(renewed);
+  const b = await start({ ...local, tls: pem(PEER), repo: join(folder, 'renewed b') });
+  await t.rejects(b.join(a.address, 2000), 'its certificate is not what the others know');
+  b.certify(renewed);
+  await b.join(a.address);
+  await b.persist(Buffer.from('after'));
+  t.strictSame(texts(await all(a.query())), ['after']);
 });
 
 t.test(

@@ -23,7 +23,12 @@ const pod = (more: { metadata?: object; spec?: object; status?: object } = {}): 
 });
 
 t.test('the port of a peer', (t) => {
-  const cases: [string, Containers, Containers, { container: string | undefined; port: number }][] = [
+  const cases: [
+    string,
+    Containers,
+    Containers,
+    { container: string | undefined; port: number; tls?: boolean },
+  ][] = [
     ['none named', [{ name: 'app' }], [], { container: undefined, port: 9081 }],
     [
       'by the container',
@@ -71,6 +76,12 @@ t.test('the port of a peer', (t) => {
       { container: 'klightpeer', port: 7002 },
     ],
     [
+      'one that speaks TLS',
+      [{ name: 'custom', ports: [port('klightport-tls', 7003)] }],
+      [],
+      { container: 'custom', port: 7003, tls: true },
+    ],
+    [
       'UDP is no port of gRPC',
       [{ name: 'custom', ports: [port('klightport', 7000, 'UDP')] }],
       [],
@@ -78,7 +89,7 @@ t.test('the port of a peer', (t) => {
     ],
   ];
   for (const [title, containers, initContainers, expected] of cases)
-    t.same(peerOf({ spec: { containers, initContainers } }), expected, title);
+    t.same(peerOf({ spec: { containers, initContainers } }), { tls: false, ...expected }, title);
   t.equal(addressOf('fd00::1', 9081), '[fd00::1]:9081');
   t.end();
 });
