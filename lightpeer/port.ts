@@ -17,7 +17,10 @@ export type WatchEvent =
   | { readonly type: 'block'; readonly block: ChainBlock; readonly height: number; readonly cursor: string }
   /** The chain was rewritten (two networks merged): what came after `cursor` comes again, in its new order. */
   | { readonly type: 'rewound'; readonly cursor: string }
-  /** All that the chain holds has been sent. Comes at the start, and again after `rewound`. */
+  /**
+   * All that the chain held when the watch began has been sent, so every block that was acknowledged before, by whichever peer.
+   * Comes at the start, and again after `rewound`.
+   */
   | { readonly type: 'live'; readonly cursor: string };
 
 export interface PersistOptions {

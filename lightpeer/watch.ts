@@ -32,13 +32,16 @@ export async function* watch(replica: Replica, { cursor, signal }: WatchOptions)
   let at: Point = cursor === undefined || cursor === '' ? ORIGIN : pointOf(cursor);
   let rewound = false;
   let live = false;
+  // An acknowledged block is held by every member, also by those who have not heard that all hold it.
+  const held = state.store.head().height;
   let wake: () => void = () => undefined;
   const stopWatching = [
     replica.onChange(() => wake()),
     replica.onRewound((left) => {
-      if (left.height >= at.height) return;
-      at = left;
-      rewound = true;
+      if (left.height < at.height) {
+        at = left;
+        rewound = true;
+      }
       wake();
     }),
   ];
@@ -84,7 +87,7 @@ export async function* watch(replica: Replica, { cursor, signal }: WatchOptions)
         }
         continue;
       }
-      if (!live) {
+      if (!live && at.height >= Math.min(held, state.store.head().height)) {
         live = true;
         yield { type: 'live', cursor: cursorOf(at) };
         continue;

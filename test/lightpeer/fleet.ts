@@ -1,6 +1,7 @@
 /** Real peers as processes on loopback addresses, each pair with a way of its own between them. */
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +11,6 @@ import type { Clients } from '../../lightpeer/grpc/client.js';
 import { createTransport } from '../../lightpeer/grpc/transport.js';
 import type { Limits, Status, Transport } from '../../lightpeer/replica/ports.js';
 import { Lightpeer } from '../../proto/gen/lightpeer_pb.js';
-import { residentMiB } from '../helpers/resident.js';
 import type { PeerProcessOptions } from './peer-process.js';
 import { startProxy } from './proxy.js';
 import type { Proxy, Way } from './proxy.js';
@@ -29,7 +29,8 @@ export interface Fleet {
   tell(index: number, fault: 'clock' | 'full' | 'free'): void;
   running(index: number): boolean;
   /** MiB of memory that the running process holds. */
-  residentMiB(index: number): number;
+  /** Bytes that are in use, without what is still to be collected. */
+  held(index: number): Promise<number>;
   /** Sets the ways between peers of different groups. */
   partition(groups: readonly number[], way: Way): void;
   slow(index: number, delayMs: number): void;
@@ -115,7 +116,12 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
       if (child?.connected === true) child.send(fault);
     },
     running: (index) => processes[index] !== undefined,
-    residentMiB: (index) => residentMiB(processes[index]!.pid!),
+    held: async (index) => {
+      const child = processes[index]!;
+      child.send('memory');
+      const [answer] = (await once(child, 'message')) as [{ held: number }];
+      return answer.held;
+    },
     signal: async (index, signal) => {
       const child = processes[index];
       if (child === undefined) return;

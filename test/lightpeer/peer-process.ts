@@ -1,7 +1,9 @@
 /**
  * A peer as a process of its own, with faults at hand: the message `clock` makes its clock jump, `full` makes its disk refuse
- * to write, `free` makes it write again. Arguments: a JSON object; see PeerProcessOptions.
+ * to write, `free` makes it write again. To `memory` it answers how many bytes it holds. Arguments: a JSON object; see PeerProcessOptions.
  */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { startPeer } from '../../lightpeer/peer.js';
 import { openDisk } from '../../lightpeer/store/disk.js';
 import type { Disk } from '../../lightpeer/store/disk.js';
@@ -21,10 +23,20 @@ const options = JSON.parse(process.argv[2] ?? '{}') as PeerProcessOptions;
 
 let full = false;
 
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+/** What is in use: what the process has of the machine depends on when V8 collects. */
+const held = (): number => {
+  collect();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+};
+
 const now = Date.now.bind(Date);
 let jumped = 0;
 process.on('message', (message) => {
   if (message === 'clock') jumped = jumped === 0 ? 86_400_000 * (Math.random() - 0.5) : 0;
+  else if (message === 'memory') return process.send?.({ held: held() });
   else full = message === 'full';
   Date.now = () => now() + jumped;
 });

@@ -250,6 +250,23 @@ t.test('a watch gives each block once in the order of the chain, and goes on whe
   t.match(first, { type: 'rewound', cursor: '0-' }, 'a cursor of another chain begins anew');
 });
 
+t.test('a watch is live when it gave what was acknowledged before, by whichever peer', async (t) => {
+  const peers = await network(3);
+  for (let round = 0; round < 20; round++) {
+    await peers[round % 3]!.persist(Buffer.from(`block ${round}`));
+    const last = await Promise.all(
+      peers.map(async (peer) => {
+        let block = '';
+        for await (const event of peer.watch())
+          if (event.type === 'block') block = Buffer.from(event.block.payload).toString();
+          else if (event.type === 'live') break;
+        return block;
+      }),
+    );
+    t.same(last, Array(3).fill(`block ${round}`));
+  }
+});
+
 t.test('a query gives payloads of every size', async (t) => {
   const a = await start();
   const sizes = [0, 1, 127, 128, 300, 16_383, 16_384, 100_000, 2_100_000];
