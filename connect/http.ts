@@ -47,13 +47,26 @@ export function answer(
   // A write to a response whose connection is gone would be an error without a listener.
   if (plain.headersSent || isClosed(response)) return;
   plain.writeHead(status, headers);
-  if (typeof body === 'string') plain.end(body);
+  if (typeof body === 'string') endAtOnce(response, body, 'utf8');
   else if (body.length > SMALL) plain.end(body);
-  // Node sends a text together with the headers, and bytes apart from them; latin1 keeps bytes as they are.
-  else plain.end(body.toString('latin1'), 'latin1');
+  else endAtOnce(response, body.toString('latin1'), 'latin1');
 }
 
+/** Bodies up to so many bytes are copied to go out together with the headers. */
 const SMALL = 16 * 1024;
+
+/**
+ * Sends the headers and the whole body in one write. Node puts a text behind the headers, and bytes apart from them; latin1 keeps
+ * bytes as they are. At the end it writes once more, nothing, and both by writev, which costs half as much again as a plain write,
+ * unless the first is on its way by then.
+ */
+export function endAtOnce(response: HttpResponse, body: string, encoding: 'latin1' | 'utf8'): void {
+  const plain = response as ServerResponse;
+  if ('stream' in response) return void plain.end(body, encoding);
+  plain.write(body, encoding);
+  plain.socket?.uncork();
+  plain.end();
+}
 
 /** Answers with a value as JSON. */
 export function answerJson(

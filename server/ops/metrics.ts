@@ -14,9 +14,22 @@ const LABEL = /^[a-z_][a-z0-9_]*$/i;
 const quoted = (value: string): string =>
   `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;
 
+/** Of labels that cannot change: who counts often keeps them. */
+const texts = new WeakMap<Labels, string>();
+
 /** Labels as they stand in a line, in the order of their names, so that equal ones are the same text. */
 function labelText(labels: Labels | undefined): string {
-  const entries = Object.entries(labels ?? {});
+  if (labels === undefined) return '';
+  let text = texts.get(labels);
+  if (text === undefined) {
+    text = made(labels);
+    if (Object.isFrozen(labels)) texts.set(labels, text);
+  }
+  return text;
+}
+
+function made(labels: Labels): string {
+  const entries = Object.entries(labels);
   for (const [name] of entries) if (!LABEL.test(name)) throw new TypeError(`${name} is no name of a label`);
   return entries
     .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -1,5 +1,5 @@
 /** Numbers of a plugin host, by caller, provider and method. */
-import type { Metrics } from '../ports.js';
+import type { Labels, Metrics } from '../ports.js';
 import type { HostMetrics } from './port.js';
 import type { CallCounts } from './status.js';
 
@@ -8,6 +8,25 @@ const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5, 30];
 /** Callers, providers and methods that are counted apart: methods are named by callers, and plugins that come again have new names. */
 const MAX_SERIES = 2_000;
 const OTHERS = '(others)';
+
+type Routed = Parameters<HostMetrics['routed']>[0];
+
+/** The labels of the two metrics, made once: frozen ones are also rendered once. */
+interface Series {
+  readonly call: Labels;
+  readonly time: Labels;
+}
+
+const seriesFor = (
+  caller: string,
+  provider: string,
+  type: string,
+  method: string,
+  status: number,
+): Series => ({
+  call: Object.freeze({ caller, provider, type, method, status: String(status) }),
+  time: Object.freeze({ provider, type }),
+});
 
 /** @param counts told of each call too. */
 export function createHostMetrics(metrics: Metrics, counts: CallCounts): HostMetrics {
@@ -20,26 +39,26 @@ export function createHostMetrics(metrics: Metrics, counts: CallCounts): HostMet
     'Time of routed calls from their first byte to the last of their answer.',
     SECONDS,
   );
-  const series = new Set<string>();
+  const series = new Map<string, Series>();
   let services = 0;
   metrics.observed('xi_plugin_services', 'Services that are registered.', () => [[services]]);
 
-  const isCounted = (key: string): boolean => {
-    if (series.has(key)) return true;
-    if (series.size >= MAX_SERIES) return false;
-    series.add(key);
-    return true;
+  const seriesOf = ({ caller, provider, type, method, status }: Routed): Series => {
+    const key = `${caller} ${provider} ${type} ${method} ${status}`;
+    const known = series.get(key);
+    if (known !== undefined) return known;
+    if (series.size >= MAX_SERIES) return seriesFor(OTHERS, OTHERS, OTHERS, OTHERS, status);
+    const made = seriesFor(caller, provider, type, method, status);
+    series.set(key, made);
+    return made;
   };
 
   return {
     routed(labels, seconds) {
       counts.routed(labels, seconds);
-      const { caller, provider, type, method, status } = labels;
-      const who = isCounted(`${caller} ${provider} ${type} ${method} ${status}`)
-        ? { caller, provider, type, method }
-        : { caller: OTHERS, provider: OTHERS, type: OTHERS, method: OTHERS };
-      calls.add({ ...who, status: String(status) });
-      times.observe(seconds, { provider: who.provider, type: who.type });
+      const { call, time } = seriesOf(labels);
+      calls.add(call);
+      times.observe(seconds, time);
     },
     registered: (count) => void (services = count),
   };

@@ -67,7 +67,8 @@ export function createCallCounts(limit = MAX_COUNTS): CallCounts {
   const counts = new Map<string, { -readonly [K in keyof CallCount]: CallCount[K] }>();
   return {
     routed({ caller, provider, type, method, status }) {
-      const key = JSON.stringify([caller, provider, type, method]);
+      // None of them has a space, as they stand in a URL.
+      const key = `${caller} ${provider} ${type} ${method}`;
       const count = counts.get(key) ?? { caller, provider, type, method, calls: 0, failures: 0 };
       count.calls++;
       if (status >= 400) count.failures++;

@@ -7,7 +7,7 @@ import type {
   OutgoingHttpHeaders,
   ServerHttp2Stream,
 } from 'node:http2';
-import { errorBody } from '../../../connect/index.js';
+import { endAtOnce, errorBody } from '../../../connect/index.js';
 import { forwardedTrailers, headerIn } from './headers.js';
 import { NOT_SENT } from './refusal.js';
 import type { Answered } from './refusal.js';
@@ -150,7 +150,7 @@ class Http1Caller implements Caller {
     this.#first = undefined;
     this.#flush();
     if (body === undefined) this.#response.end();
-    else if (body.length <= SMALL) this.#response.end(body.toString('latin1'), 'latin1');
+    else if (body.length <= SMALL) endAtOnce(this.#response, body.toString('latin1'), 'latin1');
     else this.#response.end(body, this.#firstWritten);
   }
 
