@@ -83,12 +83,22 @@ export async function openStore(disk: Disk): Promise<Store> {
   let busy = false;
   let compacting: Promise<void> | undefined;
 
+  /** The chain is closed when the work with it fails. */
+  async function using<T>(chain: ChainFile, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      await chain.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
   async function replace(next: ChainFile): Promise<void> {
-    await disk.rename(next.name, NAME);
+    await using(next, () => disk.rename(next.name, NAME));
     const old = current;
     current = next;
     mirror = undefined;
-    await old.close();
+    await old.close().catch(() => undefined);
   }
 
   /** Reads by position; again when the file was replaced meanwhile. */
@@ -110,23 +120,26 @@ export async function openStore(disk: Disk): Promise<Store> {
     into: string,
   ): Promise<void> => {
     const target = await disk.open(into);
-    let at = await target.size();
-    for (let offset = range.first; offset < range.end;) {
-      const chunk = Buffer.allocUnsafe(Math.min(1 << 20, range.end - offset));
-      const length = await from.raw(chunk, offset);
-      if (length === 0) break;
-      await target.write(chunk.subarray(0, length), at);
-      at += length;
-      offset += length;
+    try {
+      let at = await target.size();
+      for (let offset = range.first; offset < range.end;) {
+        const chunk = Buffer.allocUnsafe(Math.min(1 << 20, range.end - offset));
+        const length = await from.raw(chunk, offset);
+        if (length === 0) break;
+        await target.write(chunk.subarray(0, length), at);
+        at += length;
+        offset += length;
+      }
+    } finally {
+      await target.close();
     }
-    await target.close();
   };
 
   async function reopen(name: string, head: Point): Promise<ChainFile> {
-    const made = await openChainFile(disk, name);
-    if (made === undefined || !samePoint(made.chain.head(), head))
-      throw new PeerError('disk', `${disk.folder}/${name}: what was written is not what is read`);
-    return made.chain;
+    const chain = (await openChainFile(disk, name))?.chain;
+    if (chain !== undefined && samePoint(chain.head(), head)) return chain;
+    await chain?.close();
+    throw new PeerError('disk', `${disk.folder}/${name}: what was written is not what is read`);
   }
 
   /** Of a chain that leaves the current one at a place. */
@@ -161,35 +174,7 @@ export async function openStore(disk: Disk): Promise<Store> {
       append: (blocks) => chain.append(blocks, 0).synced,
       commit: async () => {
         finish();
-        await chain.flushed();
-        await compacting;
-        const left = keep ?? ORIGIN;
-        if (left.height > 0 && left.height < current.header.base.height)
-          throw new PeerError('refused', 'the place where the chains part was compacted meanwhile');
-        if (keep === undefined || keep.height === 0) {
-          await replace(chain);
-        } else if (samePoint(current.head(), keep)) {
-          for (let at = 0; at < chain.length();) {
-            const some = await chain.some(at, chain.length());
-            await current.append(
-              some.map(({ block }) => block),
-              0,
-            ).synced;
-            at += some.length;
-          }
-          await chain.close();
-          await disk.remove(INCOMING);
-        } else {
-          await current.flushed();
-          await disk.remove(NEXT);
-          await copyRaw(current, { first: 0, end: current.offset(current.position(keep.height) + 1) }, NEXT);
-          await copyRaw(chain, { first: chain.offset(0), end: chain.bytes() }, NEXT);
-          const head = chain.head();
-          await chain.close();
-          await replace(await reopen(NEXT, head));
-          await disk.remove(INCOMING);
-        }
-        return left;
+        return using(chain, take);
       },
       abort: async () => {
         finish();
@@ -198,6 +183,38 @@ export async function openStore(disk: Disk): Promise<Store> {
       },
     };
     return incoming;
+
+    async function take(): Promise<Point> {
+      await chain.flushed();
+      await compacting;
+      const left = keep ?? ORIGIN;
+      if (left.height > 0 && left.height < current.header.base.height)
+        throw new PeerError('refused', 'the place where the chains part was compacted meanwhile');
+      if (keep === undefined || keep.height === 0) {
+        await replace(chain);
+      } else if (samePoint(current.head(), keep)) {
+        for (let at = 0; at < chain.length();) {
+          const some = await chain.some(at, chain.length());
+          await current.append(
+            some.map(({ block }) => block),
+            0,
+          ).synced;
+          at += some.length;
+        }
+        await chain.close();
+        await disk.remove(INCOMING);
+      } else {
+        await current.flushed();
+        await disk.remove(NEXT);
+        await copyRaw(current, { first: 0, end: current.offset(current.position(keep.height) + 1) }, NEXT);
+        await copyRaw(chain, { first: chain.offset(0), end: chain.bytes() }, NEXT);
+        const head = chain.head();
+        await chain.close();
+        await replace(await reopen(NEXT, head));
+        await disk.remove(INCOMING);
+      }
+      return left;
+    }
   }
 
   const self: Store = {
@@ -295,6 +312,10 @@ export async function openStore(disk: Disk): Promise<Store> {
     const head = file.synced();
     await copyRaw(file, { first: file.offset(file.position(to) + 1), end }, NEXT);
     const made = await reopen(NEXT, head);
+    await using(made, () => finishCompacting(made));
+  }
+
+  async function finishCompacting(made: ChainFile): Promise<void> {
     while (made.head().height < current.head().height) {
       const some = await self.after(made.head().height, current.head().height);
       await made.append(

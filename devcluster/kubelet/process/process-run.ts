@@ -157,7 +157,7 @@ export const startProcessRun = (options: ProcessRunOptions): ProcessRun => {
     if (!hooks || preStop === undefined || child === undefined || view === undefined)
       return child?.stop(at - clock());
     const limit = new Promise<true>((resolve) => {
-      const timer = setTimeout(() => resolve(true), Math.min(at - clock(), MAX_TIMER_MS));
+      const timer = setTimeout(() => resolve(true), Math.min(Math.max(0, at - clock()), MAX_TIMER_MS));
       stopped.signal.addEventListener('abort', () => {
         clearTimeout(timer);
         resolve(true);

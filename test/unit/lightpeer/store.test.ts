@@ -286,6 +286,54 @@ t.test('blocks that come during a compaction are there after it, once', async (t
   await store.close();
 });
 
+t.test('whichever write fails, no file stays open', async (t) => {
+  for (let failing = 0; ; failing++) {
+    let [writes, open] = [0, 0];
+    const real = await openDisk(fresh(), { durable: false });
+    const attempt = async (work: () => Promise<void>): Promise<void> => {
+      if (writes++ === failing) throw new Error('no space left on device');
+      await work();
+    };
+    const disk: Disk = {
+      ...real,
+      rename: (from, to) => attempt(() => real.rename(from, to)),
+      open: async (name) => {
+        const file = await real.open(name);
+        open++;
+        let closed = false;
+        return {
+          ...file,
+          write: (bytes, position) => attempt(() => file.write(bytes, position)),
+          close: async () => {
+            if (!closed) open--;
+            closed = true;
+            await file.close();
+          },
+        };
+      },
+    };
+    const tolerant = async (work: () => Promise<unknown>): Promise<void> =>
+      void (await work().catch(() => undefined));
+    const store = await openStore(disk).catch(() => undefined);
+    if (store !== undefined) {
+      await tolerant(() => append(store, ...numbered(12)));
+      for (const keep of [12, 6, 0]) {
+        const from = keep === 0 ? ORIGIN : await store.at(keep).catch(() => undefined);
+        if (from === undefined) continue;
+        await tolerant(async () => {
+          const staging = await store.stage({ height: keep, digest: 'digest' in from ? from.digest : '' });
+          await staging.append(numbered(12 - keep / 2, 100 + keep)).catch(() => undefined);
+          await staging.commit();
+        });
+      }
+      await tolerant(() => store.compact(store.head().height - 2));
+      await store.close();
+    }
+    t.equal(open, 0, `when write ${failing} fails`);
+    if (writes <= failing) return t.ok(failing > 8, `all ${failing} were tried`);
+  }
+});
+
 t.test('any story of appends, crashes, rewrites and compactions is that of a plain list', async () => {
   const step = fc.oneof(
     fc.record({
