@@ -153,19 +153,20 @@ export const startProcessRun = (options: ProcessRunOptions): ProcessRun => {
 
   const stop = async (at: number, hooks: boolean): Promise<void> => {
     prober?.stop();
+    const left = (): number => Math.max(0, at - clock());
     const { preStop } = container.lifecycle ?? {};
     if (!hooks || preStop === undefined || child === undefined || view === undefined)
-      return child?.stop(at - clock());
+      return child?.stop(left());
     const limit = new Promise<true>((resolve) => {
-      const timer = setTimeout(() => resolve(true), Math.min(Math.max(0, at - clock()), MAX_TIMER_MS));
+      const timer = setTimeout(() => resolve(true), Math.min(left(), MAX_TIMER_MS));
       stopped.signal.addEventListener('abort', () => {
         clearTimeout(timer);
         resolve(true);
       });
     });
-    const passed = await Promise.race([runHook(preStop, target(view), at - clock()), limit]);
+    const passed = await Promise.race([runHook(preStop, target(view), left()), limit]);
     if (!passed) onEvent({ type: 'Warning', reason: 'FailedPreStopHook', message: 'PreStopHook failed' });
-    child.stop(Math.max(at - clock(), LEAST_GRACE_MS));
+    child.stop(Math.max(left(), LEAST_GRACE_MS));
   };
 
   const over = run()
