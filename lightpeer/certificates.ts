@@ -1,4 +1,5 @@
 /** A peer's certificates in files. They are renewed while it runs, so they are read again. */
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { PeerError } from './port.js';
@@ -27,6 +28,8 @@ export async function readCertificates(files: CertificateFiles): Promise<Certifi
   };
   try {
     createSecureContext(read);
+    // It takes any text as `ca`.
+    if (read.ca !== undefined) new X509Certificate(read.ca);
   } catch (error) {
     throw new PeerError(
       'invalid',

@@ -33,7 +33,7 @@ export async function* watch(replica: Replica, { cursor, signal }: WatchOptions)
   let rewound = false;
   let live = false;
   // An acknowledged block is held by every member, also by those who have not heard that all hold it.
-  const held = state.store.head().height;
+  let held = state.store.head().height;
   let wake: () => void = () => undefined;
   const stopWatching = [
     replica.onChange(() => wake()),
@@ -57,6 +57,7 @@ export async function* watch(replica: Replica, { cursor, signal }: WatchOptions)
     while (!over()) {
       if (rewound) {
         rewound = false;
+        held = state.store.head().height;
         live = false;
         yield { type: 'rewound', cursor: cursorOf(at) };
         continue;

@@ -458,7 +458,7 @@ a StatefulSet or a DaemonSet, by server-side apply; its pods are replaced then. 
     ),
     tls_secret: Type.Optional(
       dnsSubdomain(
-        'A Secret with `tls.crt`, `tls.key` and `ca.crt`, as cert-manager makes them: the peer speaks TLS only, with others whom that CA certified. The operator needs XI_PEER_TLS_CA then.',
+        'A Secret with `tls.crt`, `tls.key` and `ca.crt`, as cert-manager makes them: the peer speaks TLS only, with others whom that CA certified. The operator needs XI_PEER_TLS_CA then. Once given it holds for later calls.',
       ),
     ),
     containers: Type.Optional(

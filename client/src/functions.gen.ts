@@ -1176,7 +1176,7 @@ export interface AddLightpeerParams {
   mount_path?: string;
   /** Share this one file of the folder. Absent: every file of it. */
   state_file?: string;
-  /** A Secret with `tls.crt`, `tls.key` and `ca.crt`, as cert-manager makes them: the peer speaks TLS only, with others whom that CA certified. The operator needs XI_PEER_TLS_CA then. */
+  /** A Secret with `tls.crt`, `tls.key` and `ca.crt`, as cert-manager makes them: the peer speaks TLS only, with others whom that CA certified. The operator needs XI_PEER_TLS_CA then. Once given it holds for later calls. */
   tls_secret?: string;
   /** The containers that see the folder; all when absent. */
   containers?: string[];

@@ -148,8 +148,8 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
   };
 
   /** Sends until it is acknowledged; a try that may have arrived is sent with the same id. */
-  const publish = async (state: string, entry: Entry, content: Uint8Array): Promise<void> => {
-    const flight: Flight = { id: randomUUID(), acknowledged: false, seen: false };
+  const publish = async (state: string, entry: Entry, content: Uint8Array, id: string): Promise<void> => {
+    const flight: Flight = { id, acknowledged: false, seen: false };
     const { digest, look } = entry;
     entry.flight = flight;
     await memo.expect(state, { digest, id: flight.id });
@@ -241,6 +241,8 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
     if (entry.unseen && entry.digest === '' && replaced === undefined) entry.base = '';
     if (entry.expected?.id === '' && entry.digest === entry.expected.digest) entry.base = entry.digest;
     entry.unseen = false;
+    // Begun before a restart: sent once more with the same id, as it may have arrived where this peer does not see it yet.
+    const begun = entry.expected?.digest === entry.digest ? entry.expected.id : '';
     entry.expected = undefined;
     const { target } = entry;
     if (entry.digest === (target?.digest ?? '')) return agree(state, entry);
@@ -255,7 +257,7 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
     }
     if (replaced === undefined) told.delete(state);
     else tell(state, replaced, 'failed');
-    start(publish(state, entry, content));
+    start(publish(state, entry, content, begun || randomUUID()));
   };
 
   const start = (task: Promise<void>): void => {

@@ -38,6 +38,9 @@ function workloadOf(params: Params): { resource: Resource<Workload>; name: strin
   return { resource: KINDS[key], name: params[key] ?? '' };
 }
 
+/** A DaemonSet has no number of its own. */
+const hasPods = ({ spec }: Workload): boolean => (spec as { replicas?: number } | undefined)?.replicas !== 0;
+
 /** The sidecar's container: what a restricted namespace allows. */
 const sidecar = (image: string, mountPath: string, stateFile: string | undefined, tls: boolean) => ({
   name: PEER_CONTAINER,
@@ -113,6 +116,16 @@ export const addLightpeer: Implementations['add_lightpeer'] = async (deps, param
       `${resource.kind} ${namespace}/${name} selects its pods by ${NETWORK_LABEL}=${selected}, so its template cannot have another value.`,
     );
 
+  const present = template?.spec?.containers.find((container) => container.name === PEER_CONTAINER);
+  const before = template?.spec?.volumes?.find((volume) => volume.name === TLS)?.secret?.secretName;
+  if (tlsSecret !== undefined && present !== undefined && before === undefined && hasPods(object))
+    throw new AppError(
+      'conflict',
+      `The pods of ${resource.kind} ${namespace}/${name} have peers without certificates, and those with one form no network with them: ` +
+        'what they share would be lost. Scale it to 0 first, or make another workload.',
+    );
+  const secret = tlsSecret ?? before;
+
   // What an earlier call set stays: an apply takes away what it no longer names.
   const label = network ?? template?.metadata?.labels?.[NETWORK_LABEL];
   const body = {
@@ -125,7 +138,7 @@ export const addLightpeer: Implementations['add_lightpeer'] = async (deps, param
         metadata: { labels: label === undefined ? {} : { [NETWORK_LABEL]: label } },
         spec: {
           containers: [
-            sidecar(image, mountPath, stateFile, tlsSecret !== undefined),
+            sidecar(image, mountPath, stateFile, secret !== undefined),
             ...containers.map((container) => ({
               name: container,
               volumeMounts: [{ name: SHARED, mountPath }],
@@ -134,7 +147,7 @@ export const addLightpeer: Implementations['add_lightpeer'] = async (deps, param
           volumes: [
             { name: SHARED, emptyDir: {} },
             { name: CHAIN, emptyDir: {} },
-            ...(tlsSecret === undefined ? [] : [{ name: TLS, secret: { secretName: tlsSecret } }]),
+            ...(secret === undefined ? [] : [{ name: TLS, secret: { secretName: secret } }]),
           ],
         },
       },

@@ -166,9 +166,9 @@ function misplaced(node: Node, nodes: readonly Node[], situation: Situation): st
     const [stranger] = others.length > 0 || companions.length > 1 ? others : strangers;
     if (stranger !== undefined) return `its label changed, and it is still with ${stranger}`;
     // What the last of a network bring along becomes another's state only where there is none that it would overwrite.
-    const isSettled = (other: Node): boolean =>
-      !situation.moved.has(other.pod.uid) && (other.status?.blocks ?? 0) > 0;
-    return status.blocks > 0 && nodes.some(isSettled)
+    const settled = nodes.filter((other) => !situation.moved.has(other.pod.uid));
+    const isJoined = settled.some((other) => status.members.includes(other.address));
+    return status.blocks > 0 && !isJoined && settled.some((other) => (other.status?.blocks ?? 0) > 0)
       ? 'its label changed, and its new network has a state of its own'
       : undefined;
   }

@@ -1,5 +1,6 @@
 /** The operator's certificates for peers that speak TLS. */
 import { credentials } from '@grpc/grpc-js';
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import type { FindTls } from './clients.js';
@@ -30,6 +31,8 @@ export async function peerTls({ ca, cert, key }: Files): Promise<FindTls | undef
     const own = cert === undefined ? null : await readFile(cert);
     const secret = key === undefined ? null : await readFile(key);
     createSecureContext({ ca: root, ...(own && secret && { cert: own, key: secret }) });
+    // Any text is taken as a CA there.
+    new X509Certificate(root);
     // A pod's address is another each time: whom the CA certified is a peer, whatever it is called.
     return credentials.createSsl(root, secret, own, { checkServerIdentity: () => undefined });
   };

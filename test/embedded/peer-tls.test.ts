@@ -2,6 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { PODS, createKube, plainConnection } from '../../kube/index.js';
 import { createClients } from '../../lightpeer/grpc/client.js';
@@ -102,6 +103,7 @@ t.test('an operator does not start with certificates that it cannot use', async 
   const cases: [RegExp, Record<string, string>][] = [
     [/go together/, { XI_PEER_TLS_CA, XI_PEER_TLS_CERT }],
     [/needs XI_PEER_TLS_CA/, { XI_PEER_TLS_CERT, XI_PEER_TLS_KEY }],
+    [/cannot be used: .*PEM/, { XI_PEER_TLS_CA: fileURLToPath(import.meta.url) }],
     [/cannot be used: ENOENT.*nobody/, { XI_PEER_TLS_CA: join(home, 'nobody') }],
     [
       /cannot be used/,

@@ -263,6 +263,25 @@ export async function networkSuite(t: Test, target: Target, lab: NetworkLab): Pr
     }
   });
 
+  await t.test('moving the last pod of a network: its state goes only where there is none', async (t) => {
+    const payloads = async (id: string) =>
+      (await fn('query_network', { network: id })).body['items'].map(({ payload }: Item) => payload);
+    for (const [name, network, payload] of [
+      ['twelve', 'last', 'brought'],
+      ['thirteen', 'settled', 'kept'],
+    ] as const) {
+      await makePod(name);
+      has(t, await fn('join_network', { network, pod: name }), 200);
+      has(t, await fn('persist_to_network', { network, payload }), 200);
+    }
+    has(t, await fn('join_network', { network: 'renamed', pod: 'twelve', move: true }), 200);
+    t.same(await payloads('renamed'), ['brought']);
+    has(t, await fn('join_network', { network: 'settled', pod: 'twelve', move: true }), 200);
+    t.same(await payloads('settled'), ['kept']);
+    t.same(membersOf(await fn('get_network', { network: 'settled' })).sort(), ['thirteen', 'twelve']);
+    await remove('twelve', 'thirteen');
+  });
+
   await t.test('join_network of a Deployment: its template gets the label', async (t) => {
     await makeDeployment('shared', 3);
     const joined = await fn('join_network', { network: 'trio', deployment: 'shared' });
@@ -386,6 +405,23 @@ export async function networkSuite(t: Test, target: Target, lab: NetworkLab): Pr
       secret.template.spec.volumes.find(({ name }: Item) => name === 'lightchain-tls'),
       { secret: { secretName: 'certificates' } },
     );
+    has(t, await fn('add_lightpeer', { deployment: 'bare', image: 'peer:3' }), 200);
+    const { spec: kept } = await target.object(`/apis/apps/v1/namespaces/${namespace}/deployments/bare`);
+    t.match(
+      kept.template.spec.containers.find(({ name }: Item) => name === 'klightpeer'),
+      { image: 'peer:3', ports: [{ name: 'klightport-tls' }] },
+      'the certificates stay',
+    );
+    has(t, await fn('create_deployment', { name: 'plain', image, replicas: 1 }), 200);
+    has(t, await fn('add_lightpeer', { deployment: 'plain', image: 'peer:1' }), 200);
+    const secure = await fn('add_lightpeer', {
+      deployment: 'plain',
+      image: 'peer:1',
+      tls_secret: 'certificates',
+    });
+    has(t, secure, 409, 'conflict');
+    t.match(secure.body['detail'], /peers without certificates.*Scale it to 0/);
+    has(t, await fn('delete_deployment', { name: 'plain', wait: true }), 200);
     has(t, await fn('add_lightpeer', { deployment: 'nobody', image: 'peer:1' }), 404, 'not_found');
     const wrong = await fn('add_lightpeer', { deployment: 'bare', image: 'peer:1', containers: ['nobody'] });
     has(t, wrong, 400, 'invalid_params');

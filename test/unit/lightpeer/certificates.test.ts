@@ -28,6 +28,14 @@ t.test('what cannot be used is told with its file', async (t) => {
   await put({ ...PEER, cert: 'nothing' });
   await t.rejects(readCertificates(files), { code: 'invalid' });
   await put(PEER);
+  for (const text of ['', 'nothing', CA.replace('MII', 'XXX')]) {
+    await writeFile(files.ca, text);
+    await t.rejects(readCertificates(files), { code: 'invalid', message: /ca\.crt cannot be used/ });
+  }
+  await writeFile(files.ca, CA);
+  await put({ ...PEER, cert: 'nothing' });
+  await t.rejects(readCertificates(files), { code: 'invalid' });
+  await put(PEER);
   t.match(await readCertificates({ ...files, ca: undefined }), { ca: undefined });
 });
 

@@ -267,6 +267,29 @@ t.test('a watch is live when it gave what was acknowledged before, by whichever 
   }
 });
 
+t.test('after two halves became one a watch is live again when it gave all of the one chain', async (t) => {
+  const [a, b, c] = (await network(3)) as [Peer, Peer, Peer];
+  for (let nth = 0; nth < 4; nth++) await a.persist(Buffer.from(`common ${nth}`));
+  await c.leave();
+  for (let nth = 0; nth < 40; nth++) await a.persist(Buffer.from(`theirs ${nth}`));
+  for (let nth = 0; nth < 4; nth++) await c.persist(Buffer.from(`own ${nth}`));
+  const seen: string[] = [];
+  const leaving = new AbortController();
+  const watching = (async () => {
+    for await (const event of c.watch({ signal: leaving.signal }))
+      seen.push(event.type === 'block' ? Buffer.from(event.block.payload).toString() : event.type);
+  })();
+  t.ok(await until(() => seen.includes('live')));
+  await c.join(b.address);
+  t.ok(await until(() => seen.includes('rewound') && seen.at(-1) === 'live'));
+  leaving.abort();
+  await watching;
+  const after = seen.slice(seen.lastIndexOf('rewound') + 1);
+  t.equal(after.indexOf('live'), after.length - 1, 'it is the last');
+  t.equal(after.filter((word) => word.startsWith('theirs')).length, 40);
+  t.equal(after.filter((word) => word.startsWith('own')).length, 4);
+});
+
 t.test('a query gives payloads of every size', async (t) => {
   const a = await start();
   const sizes = [0, 1, 127, 128, 300, 16_383, 16_384, 100_000, 2_100_000];

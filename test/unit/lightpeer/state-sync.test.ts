@@ -219,6 +219,9 @@ await t.test(
     for (const name of ['published', 'received']) await holds(join(a.folder, name), 'third');
     await holds(join(b.folder, 'unsent'), 'not in the chain');
     t.same((await payloads(a.peer)).slice(0, 3).sort(), ['not in the chain', 'third', 'third']);
+    const ids: string[] = [];
+    for await (const { id, path } of a.peer.query()) if (path === 'unsent') ids.push(id);
+    t.equal(ids[0], 'no-such-block', 'what may have arrived elsewhere is sent with the id that it had');
     t.equal((await payloads(a.peer)).length, 8);
   },
 );

@@ -242,6 +242,13 @@ const cases: Case[] = [
     states: 'maa',
   },
   {
+    title: 'a moved pod that has joined stays, whatever it was before',
+    pods: { a: knows('a', 'ab', 3), b: knows('b', 'ab', 3) },
+    moved: 'b',
+    steps: [],
+    states: 'mm',
+  },
+  {
     title: 'moved pods with nobody left behind bring what they have into a network without blocks',
     pods: { a: 'a', b: knows('b', 'bc', 2), c: knows('c', 'bc', 2) },
     moved: 'bc',
