@@ -205,18 +205,6 @@ export const PluginProgress = Type.Object(
 );
 export type PluginProgress = Static<typeof PluginProgress>;
 
-export const PluginRemoval = Type.Object(
-  {
-    ...Deletion.properties,
-    namespace: Type.Optional(Deletion.properties.namespace),
-    what: oneOf(['deployment', 'plugin'], {
-      description: 'Whether a Deployment or a plugin of the host went.',
-    }),
-  },
-  { title: 'PluginRemoval' },
-);
-export type PluginRemoval = Static<typeof PluginRemoval>;
-
 const apps = (verbs: readonly Verb[], rest: Partial<Permission> = {}): Permission => ({
   group: 'apps',
   resource: 'deployments',
@@ -461,25 +449,21 @@ token of the API server.`,
 
 export const remove_plugin = defineFunction({
   name: 'remove_plugin',
-  summary: 'Remove a plugin',
-  description: `Exactly one of \`deployment\` and \`plugin\` is given. \`deployment\` deletes a Deployment that \`deploy_plugins\` made, with
-its pods and its Service; another one is refused. \`plugin\` takes a plugin that the operator's host manages out of it: calls under way
-end first, and the plugin is told to stop. One that came by itself or was found in the cluster is refused: it goes when its pods do.`,
+  summary: 'Remove plugins that were deployed',
+  description: `Deletes a Deployment that \`deploy_plugins\` made, with its pods and its Service; another one is refused. Its plugins finish
+their calls and are gone from the host with their pods.`,
   effect: 'delete',
   mode: 'progress',
   params: {
     namespace,
-    deployment: Type.Optional(
-      dnsSubdomain('A Deployment that `deploy_plugins` made.', { examples: ['storage'] }),
-    ),
-    plugin: Type.Optional(plugin),
+    deployment: dnsSubdomain('A Deployment that `deploy_plugins` made.', { examples: ['storage'] }),
     wait: withDefault(Type.Boolean({ description: 'Answer only when it and its pods are gone.' }), false),
     timeout_seconds: timeoutSeconds,
   },
   item: DeletionProgress,
-  result: PluginRemoval,
+  result: Deletion,
   permissions: [
-    apps(['get', 'delete'], { object: 'deployment', when: 'deployment' }),
+    apps(['get', 'delete'], { object: 'deployment' }),
     apps(['list', 'watch'], { when: 'wait' }),
     core('pods', ['list', 'watch'], { when: 'wait' }),
   ],

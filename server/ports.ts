@@ -212,8 +212,6 @@ export interface PluginHost {
   changes(signal: AbortSignal): AsyncGenerator<HostStatus, never, undefined>;
   /** Calls through the host's router, as the operator. A status of 400 or more is an answer too. */
   call(request: PluginRequest, io?: HostIo): Promise<PluginReply>;
-  /** Takes a managed plugin out; resolves when its calls have ended and it was told to stop. Absent where that cannot be asked for. */
-  remove?(runtimeId: string, io?: HostIo): Promise<void>;
 }
 
 /** What functions know of plugins' hosts. */

@@ -566,19 +566,6 @@ export interface PluginProgress {
   total: number;
 }
 
-export interface PluginRemoval {
-  /** The object's name. */
-  name: string;
-  /** The object's namespace. */
-  namespace?: string;
-  /** The object's identity. */
-  uid?: string;
-  /** False while it still goes: finalizers, or its grace period. */
-  gone: boolean;
-  /** Whether a Deployment or a plugin of the host went. */
-  what: 'deployment' | 'plugin';
-}
-
 /** A service of a plugin. */
 export interface PluginService {
   /** What it is: plugins ask for services by it. */
@@ -1279,9 +1266,7 @@ export interface RemovePluginParams {
   /** The namespace. The server's default namespace when absent. */
   namespace?: string;
   /** A Deployment that `deploy_plugins` made. */
-  deployment?: string;
-  /** The plugin's runtime id, or what it calls itself where only one does. */
-  plugin?: string;
+  deployment: string;
   /** Answer only when it and its pods are gone. Default: `false`. */
   wait?: boolean;
   /** How long to wait, in seconds, before the call fails with `deadline_exceeded`. Default: `300`. */
@@ -1716,18 +1701,17 @@ export interface Functions {
     result: PluginsDeployed;
   };
   /**
-   * Remove a plugin.
+   * Remove plugins that were deployed.
    *
-   * Exactly one of `deployment` and `plugin` is given. `deployment` deletes a Deployment that `deploy_plugins` made, with
-   * its pods and its Service; another one is refused. `plugin` takes a plugin that the operator's host manages out of it: calls under way
-   * end first, and the plugin is told to stop. One that came by itself or was found in the cluster is refused: it goes when its pods do.
+   * Deletes a Deployment that `deploy_plugins` made, with its pods and its Service; another one is refused. Its plugins finish
+   * their calls and are gone from the host with their pods.
    */
   remove_plugin: {
     effect: 'delete';
     mode: 'progress';
     params: RemovePluginParams;
     item: DeletionProgress;
-    result: PluginRemoval;
+    result: Deletion;
   };
   /**
    * List namespaces.

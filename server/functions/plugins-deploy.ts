@@ -1,6 +1,7 @@
 /** Applying plugins' Deployments, and waiting until they are rolled out. */
 import type { PluginContainer, PluginDeployment, PluginProgress } from '../../schemas/plugins.js';
-import { invalidParams } from '../errors.js';
+import { AppError, invalidParams } from '../errors.js';
+import { fromKube } from '../kube-errors.js';
 import type { Call, Filled, Implementations, Progress } from '../library/implementation.js';
 import type { Contracts } from '../../schemas/index.js';
 import { DEPLOYMENTS, SERVICES } from '../ports.js';
@@ -19,15 +20,27 @@ interface Applied {
   readonly service: string | undefined;
 }
 
-const apply = <T extends KubeObject>(deps: Deps, call: Call, resource: Resource<T>, body: T): Promise<T> =>
-  deps.kube.patch(
-    resource,
-    { namespace: body.metadata?.namespace, name: body.metadata?.name ?? '' },
-    { type: 'apply', body },
-    { ...call.io(), dryRun: call.dryRun, fieldManager: MANAGER },
-  );
+/** How one object is applied; a failure names it. */
+type Apply = <T extends KubeObject>(resource: Resource<T>, body: T) => Promise<T>;
 
-async function applyPod(deps: Deps, call: Call, params: Params): Promise<Applied[]> {
+const applying =
+  (deps: Deps, call: Call, dryRun: boolean): Apply =>
+  async (resource, body) => {
+    const { namespace = '', name = '' } = body.metadata ?? {};
+    const options = { ...call.io(), dryRun, fieldManager: MANAGER };
+    try {
+      return await deps.kube.patch(resource, { namespace, name }, { type: 'apply', body }, options);
+    } catch (error) {
+      const failure = fromKube(error);
+      if (!(failure instanceof AppError)) throw failure;
+      const plural = resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}`;
+      throw failure.adding(`It was about ${resource.kind} ${namespace}/${name}.`, {
+        object: { resource: plural, namespace, name },
+      });
+    }
+  };
+
+async function applyPod(deps: Deps, apply: Apply, params: Params): Promise<Applied[]> {
   const { namespace, name, plugins, replicas } = params;
   const image = params.host_image ?? deps.plugins.hostImage;
   if (image === undefined)
@@ -35,15 +48,22 @@ async function applyPod(deps: Deps, call: Call, params: Params): Promise<Applied
       { field: 'host_image', message: 'is required: the operator’s configuration names no image' },
     ]);
   const wanted = pluginPod({ namespace, name, app: name, replicas }, plugins, image);
-  return [{ deployment: await apply(deps, call, DEPLOYMENTS, wanted), service: undefined }];
+  return [{ deployment: await apply(DEPLOYMENTS, wanted), service: undefined }];
 }
 
-async function applyLone(deps: Deps, call: Call, params: Params, plugin: PluginContainer): Promise<Applied> {
+async function applyLone(apply: Apply, params: Params, plugin: PluginContainer): Promise<Applied> {
   const { namespace, name: app, replicas } = params;
   const place = { namespace, name: plugin.name, app, replicas };
-  const deployment = await apply(deps, call, DEPLOYMENTS, lonePlugin(place, plugin));
-  await apply(deps, call, SERVICES, pluginService(deployment, plugin));
+  const deployment = await apply(DEPLOYMENTS, lonePlugin(place, plugin));
+  await apply(SERVICES, pluginService(deployment, plugin));
   return { deployment, service: plugin.name };
+}
+
+async function applyAll(deps: Deps, apply: Apply, params: Params): Promise<Applied[]> {
+  if (params.model === 'pod') return applyPod(deps, apply, params);
+  const applied: Applied[] = [];
+  for (const plugin of params.plugins) applied.push(await applyLone(apply, params, plugin));
+  return applied;
 }
 
 function deploymentView({ deployment, service }: Applied): PluginDeployment {
@@ -89,9 +109,9 @@ export const deployPlugins: Implementations['deploy_plugins'] = async function* 
   const { model, plugins, wait } = params;
   const errors = pluginErrors(plugins, model);
   if (errors.length > 0) throw invalidParams('deploy_plugins', errors);
-  const applied: Applied[] = [];
-  if (model === 'pod') applied.push(...(await applyPod(deps, call, params)));
-  else for (const plugin of plugins) applied.push(await applyLone(deps, call, params, plugin));
+  // Several objects: all or none, as far as the API server knows beforehand.
+  if (model === 'separate' && !call.dryRun) await applyAll(deps, applying(deps, call, true), params);
+  const applied = await applyAll(deps, applying(deps, call, call.dryRun), params);
   if (!wait || call.dryRun) {
     yield [{ message: 'the Deployments are applied', done: 0, total: applied.length }];
     return { model, deployments: applied.map(deploymentView) };

@@ -24,8 +24,6 @@ export interface OwnHost {
   watch(listener: () => void): () => void;
   /** What the operator's own calls are made as; the same for the life of the host. */
   identity(): HostIdentity;
-  /** Takes a managed plugin out. @throws Error for one that is not managed. */
-  remove(runtimeId: string): Promise<void>;
 }
 
 export interface PluginsOptions {
@@ -171,7 +169,6 @@ function ownHost(own: OwnHost): PluginHost {
       }
     },
     call: (request, io = {}) => link(serviceCall(request, own.identity(), io.timeoutMs), io),
-    remove: (runtimeId) => own.remove(runtimeId),
   };
 }
 

@@ -364,46 +364,6 @@ t.test("the operator's own host", async (t) => {
     await host.close();
   });
   await atHost(t, { url: app.url, hosted, at: {} });
-
-  await t.test('remove_plugin of a managed plugin', async (t) => {
-    const plugin = await startPlugin({
-      id: 'guest',
-      version: '1.0.0',
-      host: '127.0.0.1',
-      port: 0,
-      provides: [
-        { type: 'guest', version: '1.0.0', path: '/guest/', methods: { Hello: () => ({ hello: 1 }) } },
-      ],
-    });
-    t.teardown(() => plugin.close());
-    await host.manager.add({ name: 'guest', url: `http://127.0.0.1:${plugin.port}` });
-    const runtimeId = (await call(app.url, 'get_plugin', { plugin: 'guest' })).body['runtime_id'] as string;
-    const answer = await call(app.url, 'call_plugin_service', { type: 'guest', method: 'Hello' });
-    t.match(answer.body, { response: { hello: 1 }, provider: runtimeId });
-    const dry = await call(app.url, 'remove_plugin', { plugin: 'guest' }, { query: '?dry_run=true' });
-    has(t, dry, 200);
-    t.match(dry.body, { gone: false });
-    has(t, await call(app.url, 'get_plugin', { plugin: 'guest' }), 200);
-    const removed = await call(app.url, 'remove_plugin', { plugin: 'guest' });
-    has(t, removed, 200);
-    t.match(removed.body, { name: runtimeId, gone: true, what: 'plugin' });
-    await plugin.closed;
-    has(t, await call(app.url, 'get_plugin', { plugin: 'guest' }), 404, 'not_found');
-  });
-
-  await t.test('remove_plugin of one that came by itself', async (t) => {
-    const guest = await start(host.url, 'visitor');
-    await eventually(
-      () => guest.runtimeId,
-      (id) => id !== undefined,
-      { what: 'it is known' },
-    );
-    const refused = await call(app.url, 'remove_plugin', { plugin: 'visitor' });
-    has(t, refused, 409, 'conflict');
-    await guest.close();
-    has(t, await call(app.url, 'remove_plugin', {}), 400, 'invalid_params');
-    has(t, await call(app.url, 'remove_plugin', { plugin: 'a', deployment: 'b' }), 400, 'invalid_params');
-  });
 });
 
 t.test('the host of a pod', async (t) => {
@@ -536,7 +496,7 @@ t.test('deploy_plugins, remove_plugin', async (t) => {
 
     const removed = await fn('remove_plugin', { deployment: 'shop', wait: true });
     has(t, removed, 200);
-    t.match(removed.body, { name: 'shop', namespace: NAMESPACE, gone: true, what: 'deployment' });
+    t.match(removed.body, { name: 'shop', namespace: NAMESPACE, gone: true });
     await t.rejects(deployment('shop'));
   });
 
@@ -577,6 +537,40 @@ t.test('deploy_plugins, remove_plugin', async (t) => {
       { what: 'the Service goes with its Deployment' },
     );
     has(t, await fn('remove_plugin', { deployment: 'logger' }), 200);
+  });
+
+  await t.test('each by itself, and one of them cannot be: nothing is half done', async (t) => {
+    await kube.patch(
+      SERVICES,
+      { namespace: NAMESPACE, name: 'taken' },
+      {
+        type: 'apply',
+        body: {
+          apiVersion: 'v1',
+          kind: 'Service',
+          metadata: { name: 'taken', namespace: NAMESPACE },
+          spec: { selector: { app: 'other' }, ports: [{ port: 80 }] },
+        },
+      },
+      { fieldManager: 'somebody' },
+    );
+    const image = 'registry.example/plugin:1';
+    const answer = await fn('deploy_plugins', {
+      name: 'half',
+      model: 'separate',
+      plugins: [
+        { name: 'free', image, port: 8081 },
+        { name: 'taken', image, port: 8082 },
+      ],
+    });
+    has(t, answer, 409, 'conflict');
+    t.match(answer.body, {
+      detail: /Service default\/taken/,
+      object: { resource: 'services', namespace: NAMESPACE, name: 'taken' },
+    });
+    const { items } = await kube.list(DEPLOYMENTS, NAMESPACE, { labelSelector: 'app=half' });
+    t.same(items, []);
+    await kube.delete(SERVICES, { namespace: NAMESPACE, name: 'taken' });
   });
 
   await t.test('what is refused', async (t) => {
