@@ -1,4 +1,6 @@
 /** Plugins of other pods, found through the API of the embedded cluster, with real servers on their pods' addresses. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -300,6 +302,94 @@ t.test('what is no plugin, another plugin, or elsewhere is left alone', async (t
   ]);
   t.same(registry.plugins(), []);
   t.equal(elsewhere.identity(), undefined, 'nobody spoke to the address that the API did not give');
+});
+
+t.test('a pod that is no plugin yet is asked again, and one that was started anew too', async (t) => {
+  await kube.create(PODS, NAMESPACE, podOf('late', podSpec()));
+  const { metadata, status } = await eventually(
+    () => kube.get(PODS, { namespace: NAMESPACE, name: 'late' }),
+    ({ status }) => status?.phase === 'Running' && status.podIP !== undefined,
+    'it runs',
+  );
+  const host = status!.podIP!;
+  // What its container serves before its routes are there.
+  let asked = 0;
+  const serveNothing = async () => {
+    const server = createServer((_request, response) => {
+      asked += 1;
+      response.writeHead(404).end();
+    });
+    await once(server.listen(8082, host), 'listening');
+    return async () => {
+      server.closeAllConnections();
+      await once(server.close(), 'close');
+    };
+  };
+  const endpoints = (ready: boolean) => [
+    {
+      addresses: [host],
+      conditions: { ready },
+      targetRef: { kind: 'Pod', namespace: NAMESPACE, name: 'late', uid: metadata!.uid! },
+    },
+  ];
+  const becomes = (ready: boolean) =>
+    kube.patch(
+      ENDPOINT_SLICES,
+      { namespace: NAMESPACE, name: 'late' },
+      { type: 'merge', body: { endpoints: endpoints(ready) } },
+    );
+  const spec = { selfId: 'late', version: '1.0.0' };
+  const stopNothing = await serveNothing();
+  await kube.create(ENDPOINT_SLICES, NAMESPACE, {
+    metadata: {
+      name: 'late',
+      labels: { 'xi-k8s.dev/plugin': 'late', 'kubernetes.io/service-name': 'late' },
+    },
+    addressType: 'IPv4',
+    ports: [{ name: 'plugin', port: 8082 }],
+    endpoints: endpoints(false),
+  });
+  const registry = await startFinding(t);
+  const isFound = (what: string) =>
+    eventually(
+      async () => targetsOf(registry, 'late'),
+      ({ length }) => length === 1,
+      what,
+    );
+  await eventually(
+    async () => asked,
+    (times) => times > 1,
+    'it is asked again',
+  );
+  await stopNothing();
+  const first = await startTestPlugin(host, 8082, spec);
+  await becomes(true);
+  await isFound('its routes are there');
+
+  // Its container ends, and the next one is ready too soon.
+  await becomes(false);
+  await first.stop();
+  const stopNext = await serveNothing();
+  warned.length = 0;
+  await becomes(true);
+  await eventually(
+    async () => warned,
+    (lines) => lines.some((line) => line.startsWith('plugin left alone')),
+    'one that is ready and no plugin is left alone',
+  );
+  await becomes(false);
+  await stopNext();
+  const second = await startTestPlugin(host, 8082, spec);
+  t.teardown(() => second.stop());
+  await becomes(true);
+  await eventually(
+    async () => second.identity(),
+    (identity) => identity !== undefined,
+    'the one that was started anew is met',
+  );
+  await isFound('it is routed to');
+  t.match(registry.plugins(), [{ runtimeId: second.identity()!.runtimeId, routable: true }]);
+  await kube.delete(ENDPOINT_SLICES, { namespace: NAMESPACE, name: 'late' });
 });
 
 t.test('other namespaces are not looked at', async (t) => {

@@ -47,7 +47,7 @@ interface Found {
   /** By the slice's key. */
   readonly slices: Map<string, EndpointSlice>;
   wanted: Map<string, Endpoint>;
-  /** Endpoints to which there is nothing to say. */
+  /** Endpoints to which there is nothing to say, as long as they stay as they are. */
   readonly notOurs: Set<string>;
   /** By what they say of themselves. */
   readonly kin: Map<string, Kin>;
@@ -137,7 +137,9 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
           'plugin found',
         );
     } catch (error) {
-      if (!(error instanceof NotOurs)) throw error;
+      // What a pod answers before it is ready is no last word: its routes may not be there yet.
+      const isReady = endpoint.state === 'ready' && at.wanted.get(key)?.state === 'ready';
+      if (!(error instanceof NotOurs) || !isReady) throw error;
       at.notOurs.add(key);
       if (kin !== undefined) dismiss(at, kin);
       log.warn(
@@ -191,7 +193,8 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
         // Its container may have ended, and the next one knows nothing.
         else if (now === 'starting' && before.get(key)?.state === 'ready') members.delete(key);
       }
-    for (const key of at.notOurs) if (!at.wanted.has(key)) at.notOurs.delete(key);
+    // One that is ready anew may be another program.
+    for (const key of at.notOurs) if (at.wanted.get(key)?.state !== 'ready') at.notOurs.delete(key);
     route(at);
     if (strangers(at).length > 0) queue.add(service);
   };

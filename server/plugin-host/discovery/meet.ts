@@ -7,7 +7,7 @@ import type { Identity, PluginInfo } from '../introduce.js';
 import { ownAddresses } from './addresses.js';
 import type { Endpoint } from './endpoints.js';
 
-/** A plugin that its host has nothing to say to: trying again changes nothing. */
+/** A plugin that its host has nothing to say to: once it is ready, trying again changes nothing. */
 export class NotOurs extends Error {
   override readonly name = 'NotOurs';
 }
