@@ -137,6 +137,7 @@ export function createEnrolment(ground: Ground): Enrolment {
     plugin.services.set(offer.type, service);
     registrations.set(service.id, service);
     plugin.lost = undefined;
+    plugin.retired = false;
     plugin.refused.clear();
     refreshTargets(plugin);
     const cameHere = before === undefined || before.baseUrl !== baseUrl;
@@ -203,6 +204,7 @@ export function createEnrolment(ground: Ground): Enrolment {
     // One of its pods goes. What the others serve stays, and whether there are others the API server says.
     if (plugin.origin === 'discovered') return;
     withdraw(service);
+    plugin.retired = plugin.services.size === 0;
     log.info(
       { plugin: plugin.runtimeId, type: service.type },
       `Unregistered service: ${service.type} by ${plugin.runtimeId}`,

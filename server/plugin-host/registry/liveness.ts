@@ -161,9 +161,10 @@ export function createLiveness(
       return 'it has not answered for too long';
     if (plugin.supersededAt !== undefined && at - plugin.supersededAt >= limits.supersededMs)
       return 'it shook hands anew';
-    return byItself && plugin.services.size === 0 && at - plugin.lastUsed >= limits.tokenLapsesMs
-      ? 'nobody used its token'
-      : undefined;
+    if (!byItself || plugin.services.size > 0) return undefined;
+    const unusedMs = at - plugin.lastUsed;
+    if (plugin.retired && unusedMs >= limits.unusedMs) return 'it unregistered its services';
+    return unusedMs >= limits.tokenLapsesMs ? 'nobody used its token' : undefined;
   }
 
   function sweep(): void {

@@ -57,6 +57,8 @@ export interface PluginEntry {
   /** Which of its addresses is asked next how it is. */
   turn: number;
   readonly services: Map<string, ServiceEntry>;
+  /** Whether it unregistered the last of its services, as one does that stops. */
+  retired: boolean;
   readonly requires: Map<string, string>;
   readonly since: number;
   /** When its token was last used, or given out. */
@@ -113,6 +115,7 @@ export function whyUnroutable(plugin: PluginEntry): string | undefined {
   if (plugin.health === 'unhealthy')
     return `it reports to be unhealthy${plugin.reason === '' ? '' : `: ${plugin.reason}`}`;
   if (plugin.standby) return 'it is not in use yet';
+  if (plugin.retired) return 'it unregistered its services';
   for (const { registration } of plugin.services.values())
     if (registration.targets.length > 0) return undefined;
   return plugin.services.size > 0 ? 'it has no ready address' : undefined;

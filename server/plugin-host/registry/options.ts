@@ -20,7 +20,10 @@ export interface RegistryLimits {
   readonly goneAfterMs: number;
   /** How long a plugin has, once it shook hands anew, to register again what it had. */
   readonly supersededMs: number;
-  /** When the host is full, identities that provide nothing and were not used for so long make room. */
+  /**
+   * Identities that were not used for so long end when they unregistered all their services, and make room in a full host when they
+   * provide nothing.
+   */
   readonly unusedMs: number;
   readonly grants: GrantLimits;
 }

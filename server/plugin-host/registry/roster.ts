@@ -61,6 +61,7 @@ export const newPlugin = (
   refused: new Set(),
   turn: 0,
   services: new Map(),
+  retired: false,
   requires: new Map(),
   since: at,
   lastUsed: at,

@@ -34,6 +34,8 @@ const Plugin = z.object({
   requires: Texts,
   since: z.number(),
   services: z.array(Service),
+  /** Not in files from before it was kept. */
+  retired: z.boolean().default(false),
 });
 
 const Snapshot = z.object({
@@ -80,6 +82,7 @@ export const toSnapshot = (plugin: PluginEntry): RegistrySnapshot['plugins'][num
     metadata,
     baseUrl,
   })),
+  retired: plugin.retired,
 });
 
 /**
@@ -112,6 +115,7 @@ export function fromSnapshot(
     supersededAt: kept.origin === 'unmanaged' ? undefined : now,
     said: { state: health, reason, unavailableDependencies },
     requires: new Map(Object.entries(requires)),
+    retired: kept.retired,
   };
   for (const service of services)
     plugin.services.set(service.type, newService(plugin, { ...service, baseUrl: service.baseUrl }));

@@ -9,7 +9,7 @@ import {
 import { Unroutable } from '../../../server/plugin-host/port.js';
 import type { Registry } from '../../../server/plugin-host/registry/registry.js';
 import { isCompatible } from '../../../server/plugin-host/registry/versions.js';
-import { HOUR, failure, startHost } from './registry-host.js';
+import { HOUR, failure, newRegistry, startHost } from './registry-host.js';
 import type { TestPlugin } from './registry-host.js';
 
 const { registerService, unregisterService, discoverService } = ServiceRegistry.method;
@@ -180,6 +180,58 @@ await t.test('a plugin takes away its own registrations only', async (t) => {
     'it is gone',
   );
   t.equal(host.registry.services().length, 0);
+});
+
+await t.test('one that unregistered all is out of service, and goes when nobody hears of it', async (t) => {
+  const host = await startHost();
+  t.teardown(host.close);
+  const { registry, clock } = host;
+  const [stopped, back, alive] = [await host.join('one'), await host.join('one'), await host.join('one')];
+  const client = await host.join('client');
+  const unregister = (plugin: TestPlugin, registrationId: string) =>
+    plugin.client.unary(unregisterService, { registrationId });
+  for (const [at, plugin] of [stopped, back, alive].entries()) {
+    const metadata = { base_url: `http://127.0.0.1:${1001 + at}` };
+    const ids = [
+      await plugin.register('storage', { metadata }),
+      await plugin.register('cache', { metadata }),
+    ];
+    await unregister(plugin, ids[0]!);
+    t.equal(registry.plugin(plugin.runtimeId)?.routable, true, 'it has another');
+    await unregister(plugin, ids[1]!);
+    t.match(registry.plugin(plugin.runtimeId), {
+      ...{ routable: false, unroutableBecause: 'it unregistered its services', services: [] },
+    });
+  }
+  await back.register('storage');
+  t.equal(registry.plugin(back.runtimeId)?.routable, true, 'it registered again');
+
+  const kept = newRegistry();
+  t.teardown(kept.registry.close);
+  kept.registry.restore(JSON.parse(JSON.stringify(registry.snapshot())));
+  for (const [known, time] of [
+    [registry, clock],
+    [kept.registry, kept.clock],
+  ] as const) {
+    time.now += 59_999;
+    known.sweep();
+    t.equal(known.size, 4, 'it may only be slow');
+  }
+  await alive.report(HealthState.HEALTHY);
+  clock.now += 1;
+  registry.sweep();
+  t.same(
+    registry.plugins().map(({ runtimeId }) => runtimeId),
+    [back, alive, client].map(idOf),
+  );
+  t.equal((await failure(stopped.report(HealthState.HEALTHY))).code, 'unauthenticated');
+  kept.clock.now += 1;
+  kept.registry.sweep();
+  t.same(
+    kept.registry.plugins().map(({ runtimeId }) => runtimeId),
+    [back, client].map(idOf),
+    'a restart of the host forgets none',
+  );
 });
 
 await t.test('one plugin may not register without end', async (t) => {
