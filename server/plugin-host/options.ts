@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { HOST_OPS_PORT, HOST_PORT } from './names.js';
 import { trimmedUrl } from './registry/model.js';
+import { plainUrl } from './registry/rules.js';
 import type { Place } from '../../place/place.js';
 import { ConfigError, POD, describe, readSettings } from '../settings.js';
 import type { Environment, SettingDescription } from '../settings.js';
@@ -53,10 +54,33 @@ const PLATFORM = {
   XI_CLUSTER: z.string().optional(),
 };
 
-const httpUrl = z.url({ protocol: /^http$/ }).transform(trimmedUrl);
+const pluginUrl = z.string().transform((text, context) => {
+  const url = plainUrl(text);
+  if (url !== undefined) return trimmedUrl(url.href);
+  // Without the text: a password may be in it, and this is logged.
+  context.addIssue('it must be an http URL such as http://127.0.0.1:8082, without user, query and fragment');
+  return z.NEVER;
+});
+const managedPlugins = z
+  .array(z.strictObject({ name: z.string().min(1), url: pluginUrl }))
+  .superRefine((plugins, context) => {
+    for (const key of ['name', 'url'] as const) {
+      const first = new Map<string, number>();
+      for (const [i, { [key]: value }] of plugins.entries()) {
+        const before = first.get(value);
+        if (before === undefined) first.set(value, i);
+        else
+          context.addIssue({
+            code: 'custom',
+            path: [i, key],
+            message: `${JSON.stringify(value)} is the ${key} of plugins.${before} already; give each plugin a ${key} of its own, or take one of the two out`,
+          });
+      }
+    }
+  });
 const File = z.strictObject({
   /** Plugins whose start and end are the host's to see to. */
-  plugins: z.array(z.strictObject({ name: z.string().min(1), url: httpUrl })).default([]),
+  plugins: managedPlugins.default([]),
   /** Plugin's id → the service types that it may register; without an entry any. */
   allow: z.record(z.string(), z.array(z.string())).optional(),
   /** Service type → how one of several providers is chosen. */

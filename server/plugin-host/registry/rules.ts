@@ -84,15 +84,21 @@ export function checkMetadata(metadata: Readonly<Record<string, string>>, field 
   }
 }
 
-/** The base URL without a slash at its end. */
-export function checkBaseUrl(text: string, allow: AllowBaseUrl): string {
+/** An http URL without user, query and fragment; undefined for anything else. */
+export function plainUrl(text: string): URL | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const plain =
     url !== undefined &&
     url.protocol === 'http:' &&
     url.username + url.password + url.search + url.hash === '' &&
     !/[?#\s\\]/.test(text);
-  if (!plain)
+  return plain ? url : undefined;
+}
+
+/** The base URL without a slash at its end. */
+export function checkBaseUrl(text: string, allow: AllowBaseUrl): string {
+  const url = plainUrl(text);
+  if (url === undefined)
     throw invalid(
       `base_url ${quoted(text)} must be an http URL such as http://localhost:8082, without user, query and fragment.`,
     );

@@ -137,6 +137,51 @@ t.test('settings that are not allowed', async (t) => {
     await t.rejects(start(t, environment), { name: 'ConfigError', message });
 });
 
+t.test('mistakes in the list of managed plugins', async (t) => {
+  const file = join(folder, 'mistaken.yaml');
+  const write = (...plugins: object[]): Promise<void> => writeFile(file, JSON.stringify({ plugins }));
+  const environment = { XI_PLUGIN_HOST_CONFIG: file };
+  const [one, other] = [await provider(t, 'one'), await provider(t, 'one')];
+  const url = `http://localhost:${one.port}`;
+  const otherUrl = `http://localhost:${other.port}`;
+  for (const [plugins, message] of [
+    [
+      [
+        { name: 'a', url },
+        { name: 'a', url: otherUrl },
+      ],
+      /^XI_PLUGIN_HOST_CONFIG: .*mistaken\.yaml: plugins\.1\.name: "a" is the name of plugins\.0 already; give/,
+    ],
+    [
+      [
+        { name: 'a', url },
+        { name: 'b', url: `${url.replace('localhost', 'LOCALHOST')}/` },
+      ],
+      /mistaken\.yaml: plugins\.1\.url: "http:\/\/localhost:\d+" is the url of plugins\.0 already; give/,
+    ],
+    ...['http://user:secret@localhost:1', `${url}?x`, `${url}#y`, 'https://localhost:1', 'a b'].map((bad) => [
+      [{ name: 'a', url: bad }],
+      /^XI_PLUGIN_HOST_CONFIG: \S*mistaken\.yaml: plugins\.0\.url: it must be an http URL such as http:\S+, without user, query and fragment\.$/,
+    ]),
+  ] as [object[], RegExp][]) {
+    await write(...plugins);
+    await t.rejects(start(t, environment), { name: 'ConfigError', message });
+  }
+  await write({ name: 'a', url });
+  const host = await start(t, environment);
+  await until(
+    'it runs',
+    () => types(host.url),
+    (found) => found.join() === 'one',
+  );
+  await write({ name: 'a', url }, { name: 'a', url: otherUrl });
+  await until('a complaint', host.log, (text) => /plugins\.1\.name: "a" .*All stays as it is/.test(text));
+  await write({ name: 'a', url: otherUrl.replace('//', '//user:secret@') });
+  await until('another', host.log, (text) => /plugins\.0\.url: .*All stays as it is/.test(text));
+  t.same(await types(host.url), ['one']);
+  t.notMatch(await host.log(), /is moved|secret/);
+});
+
 t.test('a grant for the logger is used at the endpoint that it names', async (t) => {
   const host = await start(t, { XI_LOG_FORMAT: 'json' });
   const identity = await caller(host.url);
