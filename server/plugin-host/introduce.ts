@@ -1,7 +1,7 @@
 /** A plugin and its host get to know one another at the plugin's place, however the host came to know that place. */
 import { ConnectError } from '../../connect/index.js';
 import type { ConnectClient } from '../../connect/index.js';
-import { PluginIdentity } from '../../proto/gen/connectplugin/v1/plugin_pb.js';
+import { HealthState, PluginControl, PluginIdentity } from '../../proto/gen/connectplugin/v1/plugin_pb.js';
 import type { GetPluginInfoResponse } from '../../proto/gen/connectplugin/v1/plugin_pb.js';
 import type { Admission } from './registry/registry.js';
 
@@ -50,6 +50,20 @@ export async function askInfo(client: ConnectClient, signal: AbortSignal): Promi
     'invalid_argument',
     'it does not say who it is: GetPluginInfo must answer with a self_id',
   );
+}
+
+/** Codes that say that nobody answered, in contrast to one who does not serve the method. */
+const UNANSWERED: ReadonlySet<string> = new Set(['unavailable', 'deadline_exceeded', 'canceled']);
+
+/** Asks a plugin how it is; one that does not serve that is well. @throws Error when it is unhealthy or does not answer */
+export async function checkHealth(client: ConnectClient, signal: AbortSignal): Promise<void> {
+  const options = { timeoutMs: ASK_MS, signal };
+  const health = await client.unary(PluginControl.method.getHealth, {}, options).catch((error: unknown) => {
+    if (UNANSWERED.has(ConnectError.from(error).code)) throw error;
+    return undefined;
+  });
+  if (health?.state === HealthState.UNHEALTHY)
+    throw new Error(`it reports to be unhealthy${health.reason === '' ? '' : `: ${health.reason}`}`);
 }
 
 /** Tells a plugin who it is at the host of this URL. @throws ConnectError, or Error when it does not take that */

@@ -40,8 +40,9 @@ export interface Manager {
   /** No new calls, those in flight end, the plugin is told to stop, its identity ends. @throws Error for an unknown name */
   remove(name: string, reason?: string): Promise<void>;
   /**
-   * Puts the plugin at `url` in the place of the running one. Until it has told who it is and taken its identity, the old
-   * one goes on; should it not do so within the grace, the old one stays. @throws Error with the reason
+   * Puts the plugin at `url` in the place of the running one. The old one goes on until the other says that it is the same
+   * plugin, finds what it needs at start-up, has taken its identity and is not unhealthy; should that not be so within the
+   * grace, the old one stays. @throws Error with the reason
    */
   replace(name: string, url: string): Promise<void>;
   /** Watches no more. Plugins go on running, with their identities. */
@@ -74,16 +75,20 @@ export function startManager(options: ManagerOptions): Manager {
     }
   };
 
+  /** What keeps a plugin from starting; undefined when all that it needs at start-up is there. */
+  const lackOf = (info: PluginInfo): string | undefined => {
+    const missing = Object.entries(missingFor(registry, info));
+    if (missing.length === 0) return undefined;
+    return `waits for ${missing.map((need) => need.join(' ').trim()).join(', ')}, which nobody provides yet`;
+  };
+
   const dependencies = async (plugin: Managed, info: PluginInfo): Promise<void> => {
     plugin.state = 'waiting';
     checkCircles();
     for (;;) {
-      const missing = Object.entries(missingFor(registry, info));
-      if (missing.length === 0) break;
-      if (plugin.trouble === undefined)
-        plugin.hold(
-          `waits for ${missing.map((need) => need.join(' ').trim()).join(', ')}, which nobody provides yet`,
-        );
+      const lack = lackOf(info);
+      if (lack === undefined) break;
+      if (plugin.trouble === undefined) plugin.hold(lack);
       await nextChange(registry, plugin.leaving.signal);
     }
     plugin.trouble = undefined;
@@ -202,18 +207,37 @@ export function startManager(options: ManagerOptions): Manager {
     await plugin.close();
   };
 
-  /** A plugin that stands by, with its identity. @throws Error when that takes longer than the grace */
-  const standby = async (plugin: ManagedPlugin): Promise<Managed & { identity: Identity }> => {
-    const next = create(plugin);
+  /** Asks one that is to take the other's place. @throws Error as long as it cannot, and for good when it is another plugin */
+  const askSuccessor = async (next: Managed, old: Managed): Promise<PluginInfo> => {
+    const info = await next.ask();
+    const selfId = old.info?.selfId;
+    if (info.selfId !== selfId)
+      next.leaving.abort(
+        new Error(
+          `at ${next.url} is ${info.selfId} and not ${selfId}; to have another plugin, take ${next.name} out and add that one by another name`,
+        ),
+      );
+    next.leaving.signal.throwIfAborted();
+    const lack = lackOf(info);
+    if (lack !== undefined) throw new Error(lack);
+    return info;
+  };
+
+  /** A plugin that stands by, with its identity, and could serve. @throws Error when that takes longer than the grace */
+  const standby = async (url: string, old: Managed): Promise<Managed & { identity: Identity }> => {
+    const next = create({ name: old.name, url });
     const late = (): void =>
       next.leaving.abort(
         new Error(`the plugin at ${next.url} was not ready after ${graceMs} ms: ${next.trouble ?? ''}`),
       );
     const timer = setTimeout(late, graceMs);
     try {
-      const info = (next.info = await next.persist(() => next.ask()));
+      const info = (next.info = await next.persist(() => askSuccessor(next, old)));
       const identity = (next.identity = admit(next.url, info, true));
-      await next.persist(() => next.tell(identity));
+      await next.persist(async () => {
+        await next.tell(identity);
+        await next.checkHealth();
+      });
       return Object.assign(next, { identity });
     } catch (error) {
       await discard(next, 'it did not start');
@@ -234,7 +258,7 @@ export function startManager(options: ManagerOptions): Manager {
       throw new Error(
         `plugin ${name} does not run yet (${old.trouble ?? old.state}), so nothing can take its place`,
       );
-    const next = await standby({ name, url });
+    const next = await standby(url, old);
     if (managed.get(name) !== old) {
       await discard(next, 'its predecessor left');
       throw new Error(`plugin ${name} was removed or replaced by another meanwhile`);

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createConnectClient } from '../../../connect/index.js';
 import { PluginControl } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
-import { askInfo, giveIdentity } from '../introduce.js';
+import { askInfo, checkHealth, giveIdentity } from '../introduce.js';
 import type { Identity, PluginInfo } from '../introduce.js';
 import type { HostLog } from '../port.js';
 import { trimmedUrl } from '../registry/model.js';
@@ -40,6 +40,8 @@ export interface Managed extends ManagedPlugin {
   /** Asks who it is. */
   ask(): Promise<PluginInfo>;
   tell(identity: Identity): Promise<void>;
+  /** Asks how it is. @throws Error when it is unhealthy */
+  checkHealth(): Promise<void>;
   /** Tells it to stop; one that does not agree is logged. */
   shutdown(graceMs: number, reason: string): Promise<void>;
   close(): Promise<void>;
@@ -88,6 +90,7 @@ export function createManaged({ name, url: given }: ManagedPlugin, options: Mana
     },
     ask: () => askInfo(client, signal),
     tell: (identity) => giveIdentity(client, { ...identity, hostUrl }, signal),
+    checkHealth: () => checkHealth(client, signal),
     async shutdown(graceMs, reason) {
       const request = { gracePeriodSeconds: Math.ceil(graceMs / 1_000), reason };
       await client

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import type { Test } from 'tap';
 import { createHandler, listenBoth, unary } from '../../../connect/index.js';
-import { PluginControl, PluginIdentity } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
+import { HealthState, PluginControl, PluginIdentity } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
 import { startManager } from '../../../server/plugin-host/manager.js';
 import type { ManagerOptions } from '../../../server/plugin-host/manager.js';
 import { until } from '../../helpers/eventually.js';
@@ -22,6 +22,8 @@ interface PluginOptions {
   readonly requires?: readonly Need[];
   readonly metadata?: Record<string, string>;
   readonly port?: number;
+  /** How it is; it does not serve that when absent. */
+  readonly health?: HealthState;
   /** How often it does not take its identity. */
   readonly refuses?: number;
 }
@@ -35,7 +37,7 @@ interface Given {
 /** A managed plugin as one is written: it serves its identity, its control, and its services, here one that waits. */
 async function plugin(t: Test, options: PluginOptions) {
   const { selfId, provides = [], version = '1.0.0', requires = [], metadata = {}, port = 0 } = options;
-  const said = { version };
+  const said = { version, health: options.health };
   const given: Given[] = [];
   const shutdowns: { grace: number; reason: string; open: number }[] = [];
   let refuses = options.refuses ?? 0;
@@ -53,6 +55,9 @@ async function plugin(t: Test, options: PluginOptions) {
       given.push({ runtimeId, token: runtimeToken, hostUrl });
       return { acknowledged: true };
     }),
+    ...(said.health === undefined
+      ? []
+      : [unary(PluginControl.method.getHealth, () => ({ state: said.health!, reason: 'no disk' }))]),
     unary(PluginControl.method.shutdown, ({ gracePeriodSeconds, reason }) => {
       shutdowns.push({ grace: gracePeriodSeconds, reason, open });
       return { acknowledged: true };
@@ -279,6 +284,45 @@ t.test(
     t.equal(host.registry.plugins().filter(({ selfId }) => selfId === 'one').length, 1);
   },
 );
+
+t.test("what cannot serve takes nobody's place", async (t) => {
+  const one = await plugin(t, { selfId: 'one', provides: ['s'] });
+  const { host, manager } = await manage(t, [{ name: 'one', url: one.url }], { graceMs: 300 });
+  await until(() => states(manager)['one'] === 'running');
+  const needy = await plugin(t, { selfId: 'one', provides: ['s'], requires: [{ type: 'none' }] });
+  const ill = await plugin(t, { selfId: 'one', provides: ['s'], health: HealthState.UNHEALTHY });
+  const other = await plugin(t, { selfId: 'other', provides: ['s'] });
+  await t.rejects(manager.replace('one', needy.url), /not ready after 300 ms: waits for none,/);
+  await t.rejects(manager.replace('one', ill.url), /not ready after 300 ms: it reports .*unhealthy: no disk/);
+  await t.rejects(manager.replace('one', other.url), /is other and not one; .* take one out and add/);
+  t.same([needy.given, other.given], [[], []], 'one that is not taken gets no identity');
+  t.same(one.shutdowns, []);
+  t.match(manager.plugins(), [{ name: 'one', url: one.url, state: 'running' }]);
+  t.equal((await call(host, '/services/s/-/M')).text, 'one 1.0.0');
+  t.equal(
+    host.registry.plugins().filter(({ baseUrl }) => baseUrl !== '').length,
+    1,
+    'nothing of them is left',
+  );
+});
+
+t.test("what cannot serve yet takes the other's place once it can", async (t) => {
+  const one = await plugin(t, { selfId: 'one', provides: ['s'] });
+  const { host, manager } = await manage(t, [{ name: 'one', url: one.url }]);
+  await until(() => states(manager)['one'] === 'running');
+  const requires = [{ type: 'log' }];
+  const health = HealthState.UNHEALTHY;
+  const next = await plugin(t, { selfId: 'one', provides: ['s'], version: '2.0.0', requires, health });
+  const replaced = manager.replace('one', next.url);
+  const logged = (what: RegExp) => until(() => host.lines.some(({ text }) => what.test(text)));
+  await logged(/waits for log,/);
+  await manager.add({ name: 'log', url: (await plugin(t, { selfId: 'log', provides: ['log'] })).url });
+  await logged(/unhealthy: no disk/);
+  t.same(one.shutdowns, []);
+  next.said.health = HealthState.HEALTHY;
+  await replaced;
+  t.equal((await call(host, '/services/s/-/M')).text, 'one 2.0.0');
+});
 
 t.test(
   'a plugin that comes back as a new process gets its identity again; another version a new one',
