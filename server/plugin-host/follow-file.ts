@@ -1,5 +1,5 @@
 /** The plugins that the host's file names, followed while the host runs: what is new is added, what has gone removed, what moved replaced. */
-import type { Manager, ManagedPlugin } from './manager.js';
+import type { Manager, ManagedPlugin, ManagedView } from './manager.js';
 import type { HostLog } from './port.js';
 
 export interface FollowOptions {
@@ -12,42 +12,65 @@ export interface FollowOptions {
 }
 
 export interface Following {
-  /** Looks no more; resolves when no look is under way. */
+  /** Looks no more, and calls replacements off that have not taken place; resolves when no look is under way. */
   close(): Promise<void>;
 }
 
 export function followFile({ manager, read, log, everyMs = 1_000 }: FollowOptions): Following {
-  let before = JSON.stringify(manager.plugins().map(({ name, url }) => ({ name, url })));
+  /** Name → where the file has it. */
+  let wanted: ReadonlyMap<string, string> = new Map();
+  /** Replacements that the manager works on. */
+  const moves = new Map<string, { readonly url: string; readonly stop: AbortController }>();
+  /** Name → what was said last about it, since what fails is tried with each look. */
+  const faults = new Map<string, string>();
   let trouble = '';
 
-  const told = (what: string, name: string, work: Promise<void>): void =>
+  const told = (what: string, name: string, url: string | undefined, work: Promise<void>): void =>
     void work.then(
-      () => log.info({ plugin: name }, `Plugin ${name} is ${what}, as the file says`),
-      (err: unknown) => {
+      () => {
+        faults.delete(name);
+        log.info({ plugin: name }, `Plugin ${name} is ${what}, as the file says`);
+      },
+      (err: Error) => {
+        const fault = `${url}: ${err.message}`;
+        // What the file does not want any more has not failed.
+        if (wanted.get(name) !== url || faults.get(name) === fault) return;
+        faults.set(name, fault);
         log.warn({ plugin: name, err }, `Plugin ${name} is not ${what}, and is tried again`);
-        before = '';
       },
     );
-  /** One that does not run yet has no calls to lose. */
-  const moved = async (name: string, url: string, runs: boolean): Promise<void> => {
-    if (runs) return manager.replace(name, url);
-    await manager.remove(name);
-    return manager.add({ name, url });
+
+  const move = async ({ name, state }: ManagedView, url: string): Promise<void> => {
+    // One that does not run yet has no calls to lose.
+    if (state !== 'running')
+      return void (await Promise.all([manager.remove(name), manager.add({ name, url })]));
+    const moving = { url, stop: new AbortController() };
+    moves.set(name, moving);
+    try {
+      await manager.replace(name, url, moving.stop.signal);
+    } finally {
+      if (moves.get(name) === moving) moves.delete(name);
+    }
   };
 
+  const callOff = (name: string): void => {
+    moves.get(name)?.stop.abort(new Error('the file wants it no more'));
+    moves.delete(name);
+  };
+
+  /** Compares with how the managed plugins are now, and not with the file before: what was begun may be wrong by now. */
   const look = async (): Promise<void> => {
-    const wanted = (await read()).map(({ name, url }) => ({ name, url }));
+    const plugins = await read();
     trouble = '';
-    const now = JSON.stringify(wanted);
-    if (now === before) return;
-    before = now;
+    wanted = new Map(plugins.map(({ name, url }) => [name, url]));
+    for (const [name, { url }] of moves) if (wanted.get(name) !== url) callOff(name);
     const known = new Map(manager.plugins().map((plugin) => [plugin.name, plugin]));
     for (const name of known.keys())
-      if (!wanted.some((plugin) => plugin.name === name)) told('removed', name, manager.remove(name));
-    for (const { name, url } of wanted) {
+      if (!wanted.has(name)) told('removed', name, undefined, manager.remove(name));
+    for (const [name, url] of wanted) {
       const plugin = known.get(name);
-      if (plugin === undefined) told('added', name, manager.add({ name, url }));
-      else if (plugin.url !== url) told('moved', name, moved(name, url, plugin.state === 'running'));
+      if (plugin === undefined) told('added', name, url, manager.add({ name, url }));
+      else if (plugin.url !== url && !moves.has(name)) told('moved', name, url, move(plugin, url));
     }
   };
 
@@ -64,9 +87,11 @@ export function followFile({ manager, read, log, everyMs = 1_000 }: FollowOption
       .finally(() => (idle = true));
   }, everyMs).unref();
   return {
-    close() {
+    async close() {
       clearInterval(timer);
-      return looking;
+      await looking;
+      wanted = new Map();
+      for (const name of moves.keys()) callOff(name);
     },
   };
 }

@@ -42,9 +42,9 @@ export interface Manager {
   /**
    * Puts the plugin at `url` in the place of the running one. The old one goes on until the other says that it is the same
    * plugin, finds what it needs at start-up, has taken its identity and is not unhealthy; should that not be so within the
-   * grace, the old one stays. @throws Error with the reason
+   * grace, the old one stays. The signal calls it off until the other has taken the place. @throws Error with the reason
    */
-  replace(name: string, url: string): Promise<void>;
+  replace(name: string, url: string, signal?: AbortSignal): Promise<void>;
   /** Watches no more. Plugins go on running, with their identities. */
   close(): Promise<void>;
 }
@@ -54,7 +54,13 @@ export function startManager(options: ManagerOptions): Manager {
   const { registry, hostUrl, log, drained, graceMs = 30_000, retryMs = 250 } = options;
   const managed = new Map<string, Managed>();
   const running = new Set<Promise<void>>();
-  const create = (plugin: ManagedPlugin): Managed => createManaged(plugin, { hostUrl, log, retryMs });
+  /** All that have to do with a plugin's place: managed ones, those that stand by, and those that end. */
+  const present = new Set<Managed>();
+  const create = (plugin: ManagedPlugin): Managed => {
+    const entry = createManaged(plugin, { hostUrl, log, retryMs });
+    present.add(entry);
+    return entry;
+  };
 
   const admit = (url: string, info: PluginInfo, standby: boolean): Identity =>
     registry.admit({ ...info, origin: 'managed', baseUrls: standby ? [url] : [], standby });
@@ -193,17 +199,27 @@ export function startManager(options: ManagerOptions): Manager {
   const retire = async (plugin: Managed, reason: string): Promise<void> => {
     plugin.state = 'stopping';
     plugin.leaving.abort(new Error(reason));
-    const { identity, name } = plugin;
+    const { identity, name, url } = plugin;
     if (identity !== undefined) {
-      if (!(await drained(identity.runtimeId, graceMs)))
-        log.warn(
-          { plugin: name },
-          `Plugin ${name} still has calls after ${graceMs} ms; it is told to stop all the same`,
+      const idle = await drained(identity.runtimeId, graceMs);
+      present.delete(plugin);
+      if ([...present].some((other) => other.url === url))
+        log.info(
+          { plugin: name, url },
+          `Plugin ${name} is not told to stop: what runs at ${url} is wanted again`,
         );
-      await plugin.shutdown(graceMs, reason);
+      else {
+        if (!idle)
+          log.warn(
+            { plugin: name },
+            `Plugin ${name} still has calls after ${graceMs} ms; it is told to stop all the same`,
+          );
+        await plugin.shutdown(graceMs, reason);
+      }
       // Calls that it makes itself until then are still answered.
       registry.remove(identity.runtimeId, reason);
     }
+    present.delete(plugin);
     await plugin.close();
   };
 
@@ -223,14 +239,21 @@ export function startManager(options: ManagerOptions): Manager {
     return info;
   };
 
-  /** A plugin that stands by, with its identity, and could serve. @throws Error when that takes longer than the grace */
-  const standby = async (url: string, old: Managed): Promise<Managed & { identity: Identity }> => {
+  /** A plugin that stands by, with its identity, and could serve. @throws Error when that takes longer than the grace or the signal fires */
+  const standby = async (
+    url: string,
+    old: Managed,
+    signal: AbortSignal,
+  ): Promise<Managed & { identity: Identity }> => {
     const next = create({ name: old.name, url });
     const late = (): void =>
       next.leaving.abort(
         new Error(`the plugin at ${next.url} was not ready after ${graceMs} ms: ${next.trouble ?? ''}`),
       );
+    const calledOff = (): void => next.leaving.abort(signal.reason);
     const timer = setTimeout(late, graceMs);
+    signal.addEventListener('abort', calledOff);
+    if (signal.aborted) calledOff();
     try {
       const info = (next.info = await next.persist(() => askSuccessor(next, old)));
       const identity = (next.identity = admit(next.url, info, true));
@@ -244,24 +267,28 @@ export function startManager(options: ManagerOptions): Manager {
       throw error;
     } finally {
       clearTimeout(timer);
+      signal.removeEventListener('abort', calledOff);
     }
   };
 
   const discard = async (plugin: Managed, why: string): Promise<void> => {
+    present.delete(plugin);
     if (plugin.identity !== undefined) registry.remove(plugin.identity.runtimeId, why);
     await plugin.close();
   };
 
-  const replace = async (name: string, url: string): Promise<void> => {
+  const replace = async (name: string, url: string, signal?: AbortSignal): Promise<void> => {
     const old = known(name);
     if (old.state !== 'running' || old.identity === undefined)
       throw new Error(
         `plugin ${name} does not run yet (${old.trouble ?? old.state}), so nothing can take its place`,
       );
-    const next = await standby(url, old);
-    if (managed.get(name) !== old) {
-      await discard(next, 'its predecessor left');
-      throw new Error(`plugin ${name} was removed or replaced by another meanwhile`);
+    const left = old.leaving.signal;
+    const calledOff = signal === undefined ? left : AbortSignal.any([left, signal]);
+    const next = await standby(url, old, calledOff);
+    if (calledOff.aborted) {
+      await discard(next, 'it is not needed any more');
+      throw calledOff.reason;
     }
     managed.set(name, next);
     registry.replace(old.identity.runtimeId, next.identity.runtimeId);

@@ -4,6 +4,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { createHandler, listenBoth, unary } from '../../../connect/index.js';
 import { HealthState, PluginControl, PluginIdentity } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
+import { followFile } from '../../../server/plugin-host/follow-file.js';
 import { startManager } from '../../../server/plugin-host/manager.js';
 import type { ManagerOptions } from '../../../server/plugin-host/manager.js';
 import { until } from '../../helpers/eventually.js';
@@ -44,6 +45,7 @@ async function plugin(t: Test, options: PluginOptions) {
   let open = 0;
   let served = 0;
   let late = 0;
+  const held: (() => void)[] = [];
   const connect = createHandler([
     unary(PluginIdentity.method.getPluginInfo, () => ({
       ...{ selfId, selfVersion: said.version, metadata },
@@ -71,11 +73,13 @@ async function plugin(t: Test, options: PluginOptions) {
       served += 1;
       if (shutdowns.length > 0) late += 1;
       request.resume();
-      const wait = Number(new URL(request.url ?? '', 'http://x').searchParams.get('ms') ?? 0);
-      setTimeout(() => {
+      const { searchParams } = new URL(request.url ?? '', 'http://x');
+      const answer = () => {
         open -= 1;
         response.end(`${selfId} ${version}`);
-      }, wait);
+      };
+      if (searchParams.has('held')) held.push(answer);
+      else setTimeout(answer, Number(searchParams.get('ms') ?? 0));
     },
   });
   const stop = () => listener.close(0);
@@ -88,6 +92,8 @@ async function plugin(t: Test, options: PluginOptions) {
     said,
     shutdowns,
     served: () => served,
+    /** Answers the calls that it was asked to hold. */
+    release: () => held.splice(0).forEach((answer) => answer()),
     /** Calls that came after it was told to stop. */
     late: () => late,
     stop,
@@ -113,6 +119,27 @@ async function manage(
   });
   t.teardown(() => manager.close());
   return { host, manager };
+}
+
+/** A host that follows what a file names. */
+async function follow(t: Test, ...plugins: ManagerOptions['plugins']) {
+  const { host, manager } = await manage(t, plugins);
+  const file = { plugins, looks: 0 };
+  const log = {
+    info: (_: object, text: string) => void host.lines.push({ level: 'info', fields: {}, text }),
+    warn: (_: object, text: string) => void host.lines.push({ level: 'warn', fields: {}, text }),
+  };
+  const read = async () => {
+    file.looks += 1;
+    return file.plugins;
+  };
+  const following = followFile({ manager, read, log, everyMs: 10 });
+  t.teardown(() => following.close());
+  const looks = async (count: number) => {
+    const before = file.looks;
+    await until(() => file.looks >= before + count);
+  };
+  return { host, manager, file, looks };
 }
 
 const states = (manager: ReturnType<typeof startManager>) =>
@@ -322,6 +349,85 @@ t.test("what cannot serve yet takes the other's place once it can", async (t) =>
   next.said.health = HealthState.HEALTHY;
   await replaced;
   t.equal((await call(host, '/services/s/-/M')).text, 'one 2.0.0');
+});
+
+t.test('a replacement that the file takes back does not take place', async (t) => {
+  const one = await plugin(t, { selfId: 'one', provides: ['s'] });
+  const { host, manager, file, looks } = await follow(t, { name: 'one', url: one.url });
+  await until(() => states(manager)['one'] === 'running');
+  const down = await refusing(t);
+  file.plugins = [{ name: 'one', url: down }];
+  await until(() => host.lines.some(({ text }) => text.startsWith(`Plugin one at ${down}:`)));
+  file.plugins = [{ name: 'one', url: one.url }];
+  await looks(2);
+  const next = await plugin(t, { selfId: 'one', provides: ['s'], port: Number(new URL(down).port) });
+  // As often as this one is asked again, the other would have been.
+  const slow = await plugin(t, { selfId: 'slow', provides: ['slow'], refuses: 10 });
+  file.plugins = [...file.plugins, { name: 'slow', url: slow.url }];
+  await until(() => states(manager)['slow'] === 'running');
+  t.same([next.given, one.shutdowns], [[], []]);
+  t.notOk(host.lines.some(({ text }) => /is (not )?moved/.test(text)));
+  file.plugins = [{ name: 'one', url: next.url }];
+  await until(() => one.shutdowns.length === 1);
+  t.match(manager.plugins(), [{ name: 'one', url: next.url, state: 'running' }]);
+});
+
+t.test('a replacement that is taken back while the old one still has calls is undone', async (t) => {
+  const one = await plugin(t, { selfId: 'one', provides: ['s'] });
+  const next = await plugin(t, { selfId: 'one', provides: ['s'], version: '2.0.0' });
+  const { host, manager, file } = await follow(t, { name: 'one', url: one.url });
+  const runsAt = (url: string) => until(() => manager.plugins()[0]?.url === url);
+  await until(() => states(manager)['one'] === 'running');
+  const held = call(host, '/services/s/-/M?held');
+  await until(() => one.served() === 1);
+  file.plugins = [{ name: 'one', url: next.url }];
+  await runsAt(next.url);
+  file.plugins = [{ name: 'one', url: one.url }];
+  await runsAt(one.url);
+  one.release();
+  t.equal((await held).status, 200);
+  await until(() => next.shutdowns.length === 1);
+  await until(() => host.registry.plugins().filter(({ selfId }) => selfId === 'one').length === 1);
+  t.same(one.shutdowns, []);
+  t.equal((await call(host, '/services/s/-/M')).text, 'one 1.0.0');
+});
+
+t.test('what is taken out and comes back while it still has calls is not told to stop', async (t) => {
+  const one = await plugin(t, { selfId: 'one', provides: ['s'] });
+  const { host, manager, file } = await follow(t, { name: 'one', url: one.url });
+  await until(() => states(manager)['one'] === 'running');
+  const held = call(host, '/services/s/-/M?held');
+  await until(() => one.served() === 1);
+  file.plugins = [];
+  await until(() => manager.plugins().length === 0);
+  file.plugins = [{ name: 'again', url: one.url }];
+  await until(() => states(manager)['again'] === 'running');
+  one.release();
+  t.equal((await held).status, 200);
+  await until(() => host.registry.plugin(one.given[0]!.runtimeId) === undefined);
+  t.same(one.shutdowns, []);
+  t.equal((await call(host, '/services/s/-/M')).status, 200);
+  file.plugins = [];
+  await until(() => one.shutdowns.length === 1);
+});
+
+t.test('what the log says of a file: a fault once, and none of what is taken out', async (t) => {
+  const one = await plugin(t, { selfId: 'one', provides: ['s'] });
+  const other = await plugin(t, { selfId: 'other', provides: ['s'] });
+  const { host, manager, file, looks } = await follow(t, { name: 'one', url: one.url });
+  await until(() => states(manager)['one'] === 'running');
+  const saying = (what: string) => host.lines.filter(({ text }) => text.startsWith(what)).length;
+  file.plugins = [
+    { name: 'one', url: other.url },
+    { name: 'away', url: await refusing(t) },
+  ];
+  await until(() => saying('Plugin one is not moved') > 0 && saying('Plugin away at') > 0);
+  file.plugins = file.plugins.slice(0, 1);
+  await until(() => saying('Plugin away is removed') > 0);
+  await looks(10);
+  t.equal(saying('Plugin one is not moved'), 1);
+  t.equal(saying('Plugin away is not'), 0);
+  t.equal(states(manager)['one'], 'running');
 });
 
 t.test(
