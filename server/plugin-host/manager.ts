@@ -49,6 +49,9 @@ export interface Manager {
   close(): Promise<void>;
 }
 
+/** Milliseconds after which a plugin that waits is asked again who it is, if nothing happens before. */
+const ASK_AGAIN_MS = 1_000;
+
 /** Begins at once, with all plugins; what one waits for is in `plugins()` and in the log. */
 export function startManager(options: ManagerOptions): Manager {
   const { registry, hostUrl, log, drained, graceMs = 30_000, retryMs = 250 } = options;
@@ -65,13 +68,15 @@ export function startManager(options: ManagerOptions): Manager {
   const admit = (url: string, info: PluginInfo, standby: boolean): Identity =>
     registry.admit({ ...info, origin: 'managed', baseUrls: standby ? [url] : [], standby });
 
-  const checkCircles = (): void => {
+  /** Says it of all who wait for one another; answers their names. */
+  const holdCircles = (): ReadonlySet<string> => {
     const waiting = [...managed.values()].flatMap(({ name, state, info }) =>
       state === 'waiting' && info !== undefined
         ? { name, provides: info.provides, missing: missingFor(registry, info) }
         : [],
     );
-    for (const circle of startupCircles(waiting)) {
+    const circles = startupCircles(waiting);
+    for (const circle of circles) {
       const text = `${circle.join(', ')} need one another at start-up, so none of them can start; let one of them require the next without required_for_startup`;
       for (const name of circle) {
         const plugin = managed.get(name)!;
@@ -79,6 +84,7 @@ export function startManager(options: ManagerOptions): Manager {
         plugin.settle(new Error(text));
       }
     }
+    return new Set(circles.flat());
   };
 
   /** What keeps a plugin from starting; undefined when all that it needs at start-up is there. */
@@ -88,16 +94,17 @@ export function startManager(options: ManagerOptions): Manager {
     return `waits for ${missing.map((need) => need.join(' ').trim()).join(', ')}, which nobody provides yet`;
   };
 
-  const dependencies = async (plugin: Managed, info: PluginInfo): Promise<void> => {
-    plugin.state = 'waiting';
-    checkCircles();
+  /** What the plugin says of itself once it can start. It is asked anew while it waits: it may need less by then. */
+  const askStartable = async (plugin: Managed): Promise<PluginInfo> => {
+    plugin.state = 'asking';
     for (;;) {
+      const info = (plugin.info = await plugin.ask());
       const lack = lackOf(info);
-      if (lack === undefined) break;
-      if (plugin.trouble === undefined) plugin.hold(lack);
-      await nextChange(registry, plugin.leaving.signal);
+      if (lack === undefined) return info;
+      plugin.state = 'waiting';
+      if (!holdCircles().has(plugin.name)) plugin.hold(lack);
+      await nextChange(registry, plugin.leaving.signal, ASK_AGAIN_MS);
     }
-    plugin.trouble = undefined;
   };
 
   /** An entry of this plugin at this place that a host before this one left behind. */
@@ -110,9 +117,7 @@ export function startManager(options: ManagerOptions): Manager {
   const begin = async (plugin: Managed): Promise<void> => {
     let before: string | undefined;
     const identity = await plugin.persist(async () => {
-      plugin.state = 'asking';
-      const info = (plugin.info = await plugin.ask());
-      await dependencies(plugin, info);
+      const info = await askStartable(plugin);
       before = predecessor(plugin, info);
       return admit(plugin.url, info, before !== undefined);
     });

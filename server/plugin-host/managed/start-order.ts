@@ -23,10 +23,15 @@ export const startupCircles = (
   dependencyGraph(waiting.map(({ name, provides, missing }) => ({ id: name, provides, requires: missing })))
     .cycles;
 
-/** Resolves at the registry's next change. @throws the signal's reason when it fires */
-export function nextChange(registry: Pick<Registry, 'watch'>, signal: AbortSignal): Promise<void> {
+/** Resolves at the registry's next change, or after so many milliseconds. @throws the signal's reason when it fires */
+export function nextChange(
+  registry: Pick<Registry, 'watch'>,
+  signal: AbortSignal,
+  ms: number,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const end = (): void => {
+      clearTimeout(timer);
       stop();
       signal.removeEventListener('abort', left);
     };
@@ -34,10 +39,12 @@ export function nextChange(registry: Pick<Registry, 'watch'>, signal: AbortSigna
       end();
       reject(signal.reason as Error);
     };
-    const stop = registry.watch(() => {
+    const goOn = (): void => {
       end();
       resolve();
-    });
+    };
+    const timer = setTimeout(goOn, ms);
+    const stop = registry.watch(goOn);
     if (signal.aborted) left();
     else signal.addEventListener('abort', left, { once: true });
   });

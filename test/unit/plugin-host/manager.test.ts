@@ -37,8 +37,8 @@ interface Given {
 
 /** A managed plugin as one is written: it serves its identity, its control, and its services, here one that waits. */
 async function plugin(t: Test, options: PluginOptions) {
-  const { selfId, provides = [], version = '1.0.0', requires = [], metadata = {}, port = 0 } = options;
-  const said = { version, health: options.health };
+  const { selfId, provides = [], version = '1.0.0', metadata = {}, port = 0 } = options;
+  const said = { version, health: options.health, requires: options.requires ?? [] };
   const given: Given[] = [];
   const shutdowns: { grace: number; reason: string; open: number }[] = [];
   let refuses = options.refuses ?? 0;
@@ -50,7 +50,7 @@ async function plugin(t: Test, options: PluginOptions) {
     unary(PluginIdentity.method.getPluginInfo, () => ({
       ...{ selfId, selfVersion: said.version, metadata },
       provides: provides.map((type) => ({ type, version: said.version, path: `/${type}.v1.S/` })),
-      requires: requires.map((need) => ({ minVersion: '', ...need, requiredForStartup: true })),
+      requires: said.requires.map((need) => ({ minVersion: '', ...need, requiredForStartup: true })),
     })),
     unary(PluginIdentity.method.setRuntimeIdentity, ({ runtimeId, runtimeToken, hostUrl }) => {
       if ((refuses -= 1) >= 0) return { acknowledged: false };
@@ -202,7 +202,7 @@ t.test('a provider that is too old does not count', async (t) => {
   await until(() => states(manager)['api'] === 'running');
 });
 
-t.test('plugins that need one another are named', async (t) => {
+t.test('plugins that need one another are named, and start when one of them needs less', async (t) => {
   const a = await plugin(t, { selfId: 'a', provides: ['a'], requires: [{ type: 'b' }] });
   const b = await plugin(t, { selfId: 'b', provides: ['b'], requires: [{ type: 'c' }] });
   const c = await plugin(t, { selfId: 'c', provides: ['c'], requires: [{ type: 'a' }] });
@@ -212,6 +212,12 @@ t.test('plugins that need one another are named', async (t) => {
   ]);
   await t.rejects(manager.add({ name: 'c', url: c.url }), /need one another at start-up/);
   t.match(manager.plugins().find(({ name }) => name === 'a')?.trouble, /^(a, b, c|b, c, a|c, a, b) need/);
+  c.said.requires = [];
+  await until(() => manager.plugins().every(({ state }) => state === 'running'));
+  t.ok(
+    manager.plugins().every(({ trouble }) => trouble === undefined),
+    'what kept them is over',
+  );
 });
 
 t.test('who needs what only seems to go in a circle waits for what is missing', async (t) => {
