@@ -7,7 +7,7 @@ const BLOCKS = 100_000;
 const FIRST = 20_000;
 const AT_ONCE = 250;
 /** Far below what the later blocks would take in memory: their payloads alone are 80 MB. */
-const MOST_GROWTH_MIB = 40;
+const MOST_GROWTH_MIB = 30;
 
 const fleet = await createFleet({ count: 3, net: '127.73.2', proxies: false });
 t.teardown(() => fleet.close());
