@@ -6,7 +6,7 @@ import type { Json } from './case.js';
 
 const UID = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g;
 const TIME = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z/g;
-const AGE = /^(\d+[smhd]){1,2}$/;
+const AGE = /^(\d+[smhdy]){1,2}$/;
 const TOKEN_SUFFIX = /\b(kube-api-access-)[a-z0-9]{5}\b/g;
 const VERSIONS_IN_TEXT = /(resource version: )(\d+)(, current: | \()(\d+)/;
 const VERSION_FIELD = /(resourceVersion[\\": ]+|ResourceVersion in record \()(\d+)/g;
