@@ -20,9 +20,8 @@ export function foreign(
   allowedHosts: ReadonlySet<string>,
   setting?: string,
 ): string | undefined {
-  // HTTP/2 says it so.
-  const { ':authority': authority = '' } = headers;
-  const { host = String(authority), origin } = headers;
+  // HTTP/2 has `:authority` in its place.
+  const { host = String(headers[':authority'] ?? ''), origin } = headers;
   if (!LOOPBACK_HOST.test(host) && !allowedHosts.has(hostName(host)))
     return `The Host header is ${JSON.stringify(host)}; this listener serves localhost only.${setting === undefined ? '' : ` More names go into ${setting}.`}`;
   if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`)

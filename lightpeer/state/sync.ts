@@ -239,11 +239,11 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
     if (entry.flight !== undefined) return;
     const replaced = entry.digest === '' ? await folder.replaced(state) : undefined;
     if (entry.unseen && entry.digest === '' && replaced === undefined) entry.base = '';
-    if (entry.expected?.id === '' && entry.digest === entry.expected.digest) entry.base = entry.digest;
     entry.unseen = false;
     // Begun before a restart: sent once more with the same id, as it may have arrived where this peer does not see it yet.
-    const begun = entry.expected?.digest === entry.digest ? entry.expected.id : '';
+    const begun = entry.expected?.digest === entry.digest ? entry.expected.id : undefined;
     entry.expected = undefined;
+    if (begun === '') entry.base = entry.digest;
     const { target } = entry;
     if (entry.digest === (target?.digest ?? '')) return agree(state, entry);
     if (entry.digest === entry.base) {
@@ -257,7 +257,7 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
     }
     if (replaced === undefined) told.delete(state);
     else tell(state, replaced, 'failed');
-    start(publish(state, entry, content, begun || randomUUID()));
+    start(publish(state, entry, content, begun ?? randomUUID()));
   };
 
   const start = (task: Promise<void>): void => {

@@ -5,6 +5,7 @@
 import { digestAfter, viewOf } from '../chain/block.js';
 import type { Block, Placed, Point } from '../chain/block.js';
 import { PeerError } from '../port.js';
+import { closedOnFailure } from './disk.js';
 import type { Disk, DiskFile } from './disk.js';
 import { createIdIndex } from './id-index.js';
 import { decodeBlock, decodeHeader, encodeBlock, encodeHeader } from './lines.js';
@@ -294,13 +295,10 @@ export async function createChainFile(
     lines.push(line);
     made.index(placed, line.length, 0);
   }
-  try {
+  await closedOnFailure(file, async () => {
     await file.truncate(0);
     await file.write(Buffer.concat(lines), 0);
-  } catch (error) {
-    await file.close().catch(() => undefined);
-    throw error;
-  }
+  });
   made.settle();
   return made.self;
 }
@@ -317,7 +315,7 @@ export interface Opened {
  */
 export async function openChainFile(disk: Disk, name: string): Promise<Opened | undefined> {
   const file = await disk.open(name);
-  try {
+  return closedOnFailure(file, async () => {
     const opened = await scan(disk, name, file);
     if (opened === undefined) {
       const size = await file.size();
@@ -325,10 +323,7 @@ export async function openChainFile(disk: Disk, name: string): Promise<Opened | 
       if (size > 0) await disk.rename(name, ASIDE);
     }
     return opened;
-  } catch (error) {
-    await file.close().catch(() => undefined);
-    throw error;
-  }
+  });
 }
 
 async function scan(disk: Disk, name: string, file: DiskFile): Promise<Opened | undefined> {

@@ -26,6 +26,19 @@ export interface Disk {
   text(name: string): Promise<string>;
 }
 
+/** Does work with what is open, and closes it when that fails. */
+export async function closedOnFailure<T>(
+  open: { close(): Promise<void> },
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await open.close().catch(() => undefined);
+    throw error;
+  }
+}
+
 /** A write that is on the disk when it returns: one call to the system for each batch of blocks. Not every system has it. */
 const WRITE_THROUGH = constants.O_DSYNC ?? 0;
 

@@ -5,6 +5,7 @@ import { PeerError } from '../port.js';
 import { createChainFile, EMPTY_HEADER, openChainFile } from './chain-file.js';
 import type { Appended, ChainFile } from './chain-file.js';
 import { survivors } from './compaction.js';
+import { closedOnFailure } from './disk.js';
 import type { Disk } from './disk.js';
 import { readGoFolder } from './go-folder.js';
 import type { Header } from './lines.js';
@@ -83,18 +84,8 @@ export async function openStore(disk: Disk): Promise<Store> {
   let busy = false;
   let compacting: Promise<void> | undefined;
 
-  /** The chain is closed when the work with it fails. */
-  async function using<T>(chain: ChainFile, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      await chain.close().catch(() => undefined);
-      throw error;
-    }
-  }
-
   async function replace(next: ChainFile): Promise<void> {
-    await using(next, () => disk.rename(next.name, NAME));
+    await closedOnFailure(next, () => disk.rename(next.name, NAME));
     const old = current;
     current = next;
     mirror = undefined;
@@ -174,7 +165,7 @@ export async function openStore(disk: Disk): Promise<Store> {
       append: (blocks) => chain.append(blocks, 0).synced,
       commit: async () => {
         finish();
-        return using(chain, take);
+        return closedOnFailure(chain, take);
       },
       abort: async () => {
         finish();
@@ -312,7 +303,7 @@ export async function openStore(disk: Disk): Promise<Store> {
     const head = file.synced();
     await copyRaw(file, { first: file.offset(file.position(to) + 1), end }, NEXT);
     const made = await reopen(NEXT, head);
-    await using(made, () => finishCompacting(made));
+    await closedOnFailure(made, () => finishCompacting(made));
   }
 
   async function finishCompacting(made: ChainFile): Promise<void> {

@@ -101,10 +101,14 @@ export function createClients(findWay: FindWay, findTls?: FindTls): Clients {
     await entry.way.close();
   };
 
+  const secretsFor = async ({ tls }: PeerAt): Promise<ChannelCredentials> => {
+    if (tls !== true) return credentials.createInsecure();
+    if (findTls !== undefined) return findTls();
+    throw new Error('it speaks TLS, and the setting XI_PEER_TLS_CA does not say who certified it.');
+  };
+
   const open = async (peer: PeerAt): Promise<Entry> => {
-    if (peer.tls === true && findTls === undefined)
-      throw new Error('it speaks TLS, and the setting XI_PEER_TLS_CA does not say who certified it.');
-    const secrets = (peer.tls === true ? await findTls?.() : undefined) ?? credentials.createInsecure();
+    const secrets = await secretsFor(peer);
     const way = await findWay(peer);
     return {
       client: new Client(way.target, secrets, OPTIONS),

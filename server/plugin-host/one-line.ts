@@ -4,10 +4,5 @@ const escaped = (sign: string): string => {
   return text === sign ? `\\u${sign.codePointAt(0)!.toString(16).padStart(4, '0')}` : text;
 };
 
-/** Control characters, and what else ends a line somewhere. */
-const BREAKS = /[\p{Cc}\u2028\u2029]/u;
-const ALL_BREAKS = new RegExp(BREAKS, 'gu');
-
 /** A text as one line of a log: what plugins say of themselves must not look like a line of the host's. */
-export const oneLine = (text: string): string =>
-  BREAKS.test(text) ? text.replace(ALL_BREAKS, escaped) : text;
+export const oneLine = (text: string): string => text.replace(/[\p{Cc}\u2028\u2029]/gu, escaped);

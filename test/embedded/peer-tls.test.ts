@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { kubeconfigOf } from '../../devcluster/kubeconfig.js';
 import { PODS, createKube, plainConnection } from '../../kube/index.js';
+import { SECRETS } from '../../kube/objects.js';
 import { createClients } from '../../lightpeer/grpc/client.js';
 import { Lightpeer } from '../../proto/gen/lightpeer_pb.js';
 import { eventually } from '../helpers/eventually.js';
@@ -30,16 +32,12 @@ t.test('peers with certificates', async (t) => {
   const operator = await serve(t, home, TLS);
   const kube = createKube(plainConnection({ url: operator.clusterUrl, how: 'embedded' }));
   t.teardown(() => kube.close());
-  await kube.create(
-    { group: '', version: 'v1', plural: 'secrets', kind: 'Secret', namespaced: true },
-    'default',
-    {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata: { name: 'peers' },
-      data: { 'ca.crt': base64(CA), 'tls.crt': base64(PEER.cert), 'tls.key': base64(PEER.key) },
-    },
-  );
+  await kube.create(SECRETS, 'default', {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'peers' },
+    data: { 'ca.crt': base64(CA), 'tls.crt': base64(PEER.cert), 'tls.key': base64(PEER.key) },
+  });
   const fn = async (name: string, params: object): Promise<Record<string, unknown>> => {
     const { status, body } = await call(operator.url, name, params);
     t.equal(status, 200, JSON.stringify(body));
@@ -73,15 +71,7 @@ t.test('peers with certificates', async (t) => {
 
   await t.test('from outside of the cluster, by port-forward', async (t) => {
     const KUBECONFIG = join(home, 'kubeconfig');
-    await writeFile(
-      KUBECONFIG,
-      JSON.stringify({
-        'current-context': 'it',
-        contexts: [{ name: 'it', context: { cluster: 'it', user: 'it' } }],
-        clusters: [{ name: 'it', cluster: { server: operator.clusterUrl } }],
-        users: [{ name: 'it', user: {} }],
-      }),
-    );
+    await writeFile(KUBECONFIG, kubeconfigOf(operator.clusterUrl));
     const knowing = await startOperator('kubeconfig', { KUBECONFIG, ...TLS });
     t.teardown(() => knowing.stop());
     const read = await call(knowing.url, 'query_network', { network: 'private' });

@@ -1,11 +1,8 @@
 /** `xi-k8s plugin-host` as its program starts it: settings, the port, health, its file of plugins, grants, and a restart. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { once } from 'node:events';
 import { openSync } from 'node:fs';
-import { connect as connectHttp2 } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import t from 'tap';
 import type { Test } from 'tap';
 import { createConnectClient } from '../../../connect/index.js';
@@ -15,6 +12,7 @@ import { Logger } from '../../../proto/gen/capability/logger/v1/logger_pb.js';
 import { CapabilityBroker, HandshakeService } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
 import { runHost } from '../../../server/plugin-host/main.js';
 import { eventually } from '../../helpers/eventually.js';
+import { http2 } from '../connect/fixtures/served.js';
 
 const until = <T>(what: string, read: () => Promise<T>, passes: (value: T) => boolean): Promise<T> =>
   eventually(read, passes, { what });
@@ -53,18 +51,6 @@ async function provider(t: Test, type: string, hostUrl?: string): Promise<Plugin
   return plugin;
 }
 
-/** What is answered to HTTP/2 without TLS. */
-async function overHttp2(url: string, path: string, headers: Record<string, string> = {}) {
-  const session = connectHttp2(url);
-  try {
-    const stream = session.request({ ':path': path, ...headers });
-    const [head] = (await once(stream, 'response')) as [{ ':status': number }];
-    return { status: head[':status'], body: await text(stream) };
-  } finally {
-    session.close();
-  }
-}
-
 interface Status {
   plugins: { runtimeId: string; routable: boolean; services: { type: string }[] }[];
 }
@@ -95,9 +81,13 @@ t.test('its ports, and whom it refuses', async (t) => {
   const host = await start(t);
   t.same(await (await fetch(`${host.url}/health`)).json(), { status: 'ok' });
   t.same(await status(host.url), { plugins: [], calls: [] });
-  t.same(await overHttp2(host.url, '/health'), { status: 200, body: '{"status":"ok"}' });
-  const other = await overHttp2(host.url, '/health', { ':authority': 'evil.example' });
-  t.match(other, { status: 403, body: /Host header is .*evil\.example/ });
+  const port = Number(new URL(host.url).port);
+  const over2 = await http2(port, { method: 'GET', path: '/health' });
+  t.same([over2.status, over2.body.toString()], [200, '{"status":"ok"}']);
+  const evil = { ':authority': 'evil.example' };
+  const other = await http2(port, { method: 'GET', path: '/health', headers: evil });
+  t.equal(other.status, 403);
+  t.match(other.body.toString(), /Host header is .*evil\.example/);
   const nothing = await fetch(`${host.url}/nothing`);
   t.equal(nothing.status, 404);
   t.match(await nothing.json(), { code: 'unimplemented', message: /GET \/nothing.*\/services\// });
