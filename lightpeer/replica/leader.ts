@@ -5,6 +5,7 @@
 import type { Block, View } from '../chain/block.js';
 import { PeerError } from '../port.js';
 import type { Store } from '../store/store.js';
+import { createGather } from './gather.js';
 import type { LegacyMembers } from './legacy.js';
 import { appendOf, createLink } from './link.js';
 import type { Suspicion } from './link.js';
@@ -44,11 +45,6 @@ const BATCH_BYTES = 1 << 20;
 /** Batches on their way at once: what comes meanwhile goes together in the next one, for one message and one sync. */
 const PIPELINE = 2;
 /**
- * Writers that wait for one batch come back together: what comes first waits so long for the others. Each on its own would
- * take a message and a sync of every member.
- */
-const GATHER_MS = 5;
-/**
  * How long the news that a block is everywhere waits for the next block to travel with: where one came shortly before, the
  * next is likely to come soon.
  */
@@ -79,9 +75,7 @@ export function createLeader(deps: LeaderDeps): Leader {
   const uncommitted: { height: number; bytes: number; blocks: number }[] = [];
   let windowBytes = 0;
   let pumping = false;
-  /** So many are likely to come: those that waited for the last batch, and those that came meanwhile. */
-  let expected = 1;
-  let gathering: (() => void) | undefined;
+  const gather = createGather(clock, () => void pump());
   let stopped: PeerError | undefined;
   let untell: (() => void) | undefined;
   let advancedAt = -Infinity;
@@ -118,12 +112,12 @@ export function createLeader(deps: LeaderDeps): Leader {
       while (uncommitted.length > 0 && uncommitted[0]!.height <= height) {
         const { bytes, blocks } = uncommitted.shift()!;
         windowBytes -= bytes;
-        expected = blocks + queue.length;
+        gather.over(blocks, queue.length);
       }
       const before = advancedAt;
       advancedAt = clock.now();
-      untell ??= clock.after(advancedAt - before > SHORTLY_MS ? 0 : TELL_MS, () => {
-        untell = undefined;
+      untell?.();
+      untell = clock.after(advancedAt - before > SHORTLY_MS ? 0 : TELL_MS, () => {
         for (const link of links.values()) link.tell();
       });
       void pump();
@@ -145,14 +139,7 @@ export function createLeader(deps: LeaderDeps): Leader {
   function due(): boolean {
     if (stopped !== undefined || queue.length === 0) return false;
     if (uncommitted.length >= PIPELINE || windowBytes >= limits.windowBytes) return false;
-    if (queue.length >= expected || queuedBytes >= BATCH_BYTES) return true;
-    if (uncommitted.length === 0)
-      gathering ??= clock.after(GATHER_MS, () => {
-        gathering = undefined;
-        expected = 1;
-        void pump();
-      });
-    return false;
+    return queuedBytes >= BATCH_BYTES || gather.due(queue.length, uncommitted.length === 0);
   }
 
   async function pump(): Promise<void> {
@@ -160,8 +147,7 @@ export function createLeader(deps: LeaderDeps): Leader {
     pumping = true;
     try {
       while (due()) {
-        gathering?.();
-        gathering = undefined;
+        gather.clear();
         await orderSome();
       }
     } catch (error) {
@@ -250,7 +236,7 @@ export function createLeader(deps: LeaderDeps): Leader {
     stop: (error) => {
       stopped = error;
       untell?.();
-      gathering?.();
+      gather.clear();
       for (const link of links.values()) link.close();
       for (const { failed } of [...waiters, ...queue]) failed(error);
       waiters = [];

@@ -16,7 +16,7 @@ export type Persist = (payload: Uint8Array, options?: PersistOptions) => Promise
 export function createPersist(state: State, changes: Changes): Persist {
   const { clock, transport } = state;
 
-  const submitter = createSubmitter((blocks) =>
+  const submitter = createSubmitter(clock, (blocks) =>
     transport.call(viewBallot(state).by, 'submit', { blocks }, SUBMIT_MS),
   );
   let submittedTo = viewBallot(state);

@@ -1,6 +1,8 @@
 /** A member's blocks on their way to whoever orders them: those that come at once travel together. */
 import type { Block } from '../chain/block.js';
 import type { PeerError } from '../port.js';
+import { createGather } from './gather.js';
+import type { Clock } from './ports.js';
 
 interface Waiting {
   readonly block: Block;
@@ -22,12 +24,17 @@ const CALLS = 3;
 const BATCH_BLOCKS = 256;
 const BATCH_BYTES = 1 << 20;
 
-export function createSubmitter(send: (blocks: readonly Block[]) => Promise<unknown>): Submitter {
+export function createSubmitter(
+  clock: Clock,
+  send: (blocks: readonly Block[]) => Promise<unknown>,
+): Submitter {
   let queue: Waiting[] = [];
   const sent = new Set<Waiting[]>();
+  const gather = createGather(clock, pump);
 
   function pump(): void {
-    while (sent.size < CALLS && queue.length > 0) {
+    while (sent.size < CALLS && queue.length > 0 && gather.due(queue.length, sent.size === 0)) {
+      gather.clear();
       const batch: Waiting[] = [];
       let bytes = 0;
       for (const waiting of queue.slice(0, BATCH_BLOCKS)) {
@@ -46,6 +53,7 @@ export function createSubmitter(send: (blocks: readonly Block[]) => Promise<unkn
 
   function settle(batch: Waiting[], how: (waiting: Waiting) => void): void {
     if (!sent.delete(batch)) return;
+    gather.over(batch.length, queue.length);
     for (const waiting of batch) how(waiting);
     pump();
   }
@@ -60,6 +68,7 @@ export function createSubmitter(send: (blocks: readonly Block[]) => Promise<unkn
     abandon: (error) => {
       const all = [...[...sent].flat(), ...queue];
       sent.clear();
+      gather.clear();
       queue = [];
       for (const { reject } of all) reject(error);
     },
