@@ -41,6 +41,8 @@ const CALLER_LEFT = 499;
 export class Call implements AnswerSink, CallerEvents {
   /** Moves on to another provider when the first refuses the connection and the caller asked for any. */
   registration: Registration;
+  /** Among those under way. */
+  place = -1;
   readonly #host: CallHost;
   readonly #caller: Caller;
   readonly #facts: CallFacts;
@@ -303,8 +305,10 @@ export class Call implements AnswerSink, CallerEvents {
 
   #fields(status?: number): object {
     const { callerId: caller, path } = this.#facts;
-    const fields = { caller, provider: this.registration.provider, service: path.type, method: path.method };
-    return status === undefined ? fields : { ...fields, status };
+    const { provider } = this.registration;
+    return status === undefined
+      ? { caller, provider, service: path.type, method: path.method }
+      : { caller, provider, service: path.type, method: path.method, status };
   }
 
   #route(): string {

@@ -2,6 +2,7 @@
 import { connect, constants } from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import { objectOf } from './caller.js';
+import { createCrowd } from './crowd.js';
 import { connectFailure } from './upstream.js';
 import type { AnswerSink, Exchange, Failure, Outgoing, Upstream } from './upstream.js';
 
@@ -55,7 +56,7 @@ class H2cPool implements Upstream {
 class Session {
   readonly #pool: H2cPool;
   readonly #session: ClientHttp2Session;
-  readonly #calls = new Set<H2cExchange>();
+  readonly #calls = createCrowd<H2cExchange>();
   #connected = false;
   #idleSince = 0;
   #error: NodeJS.ErrnoException | undefined;
@@ -74,7 +75,7 @@ class Session {
         clearTimeout(timer);
         this.#connected = true;
         this.#session.setLocalWindowSize(8 * WINDOW);
-        for (const call of this.#calls) call.start(this.#session, pool.authority);
+        for (const call of this.#calls.all()) call.start(this.#session, pool.authority);
       })
       .on('error', (error: NodeJS.ErrnoException) => (this.#error = error))
       .on('goaway', () => pool.gone(this))
@@ -84,7 +85,7 @@ class Session {
         const failure: Failure = this.#connected
           ? { kind: 'broken', why: this.#error?.code ?? 'it closed the connection' }
           : connectFailure(this.#error ?? new Error('it closed the connection'));
-        for (const call of [...this.#calls]) call.fail(failure);
+        for (const call of this.#calls.all()) call.fail(failure);
       });
   }
 
@@ -112,6 +113,8 @@ class Session {
 }
 
 class H2cExchange implements Exchange {
+  /** Among its session's. */
+  place = -1;
   readonly #outgoing: Outgoing;
   readonly #sink: AnswerSink;
   readonly #release: () => void;

@@ -14,6 +14,7 @@ import { parsePath } from './path.js';
 import type { RoutedPath } from './path.js';
 import { badRequest, Refusal } from './refusal.js';
 import type { Answered } from './refusal.js';
+import { createCrowd } from './crowd.js';
 import { createUpstreams } from './upstreams.js';
 
 export interface RouterOptions {
@@ -51,12 +52,12 @@ export function createRouter(options: RouterOptions): Router {
     connectMs: options.connectMs ?? 5_000,
     idleMs: options.idleMs ?? 4_000,
   });
-  const active = new Set<Call>();
+  const active = createCrowd<Call>();
   const waiting = new Set<() => void>();
   let turns = 0;
   const sweeper = setInterval(() => {
     const now = performance.now();
-    for (const call of active) call.sweep(now);
+    for (const call of active.all()) call.sweep(now);
     upstreams.sweep(now);
   }, SWEEP_MS).unref();
 
@@ -88,7 +89,7 @@ export function createRouter(options: RouterOptions): Router {
   const inFlight = (provider?: string): number => {
     if (provider === undefined) return active.size;
     let count = 0;
-    for (const call of active) if (call.registration.provider === provider) count += 1;
+    for (const call of active.all()) if (call.registration.provider === provider) count += 1;
     return count;
   };
 
