@@ -48,8 +48,12 @@ export const Plugin = Type.Object(
       description:
         '`unmanaged`: it came by itself. `managed`: the host was configured to see to it. `discovered`: the host found it in the cluster.',
     }),
-    health: oneOf(['healthy', 'degraded', 'unhealthy'], { description: 'How it says that it is.' }),
-    reason: Type.Optional(Type.String({ description: 'Why it is so, in its own words.' })),
+    health: oneOf(['healthy', 'degraded', 'unhealthy'], {
+      description: 'How it says that it is; of several pods the best counts.',
+    }),
+    reason: Type.Optional(
+      Type.String({ description: 'Why it is so, in its own words, and which of its pods are worse.' }),
+    ),
     unavailable_dependencies: Type.Array(Type.String(), {
       description: 'Types of services that it misses, by its own account.',
     }),

@@ -408,9 +408,9 @@ export interface Plugin {
   self_version: string;
   /** `unmanaged`: it came by itself. `managed`: the host was configured to see to it. `discovered`: the host found it in the cluster. */
   origin: 'unmanaged' | 'managed' | 'discovered';
-  /** How it says that it is. */
+  /** How it says that it is; of several pods the best counts. */
   health: 'healthy' | 'degraded' | 'unhealthy';
-  /** Why it is so, in its own words. */
+  /** Why it is so, in its own words, and which of its pods are worse. */
   reason?: string;
   /** Types of services that it misses, by its own account. */
   unavailable_dependencies: string[];
@@ -528,7 +528,7 @@ export interface PluginGraphNode {
   runtime_id: string;
   /** What it calls itself. */
   self_id: string;
-  /** How it says that it is. */
+  /** How it says that it is; of several pods the best counts. */
   health: 'healthy' | 'degraded' | 'unhealthy';
   /** Whether calls are routed to it now. */
   routable: boolean;

@@ -81,27 +81,32 @@ export interface Routes {
   refused(registration: Registration, target: Target, why: string): void;
 }
 
+/** An address at which a plugin is asked how it is. */
+export interface ProbedAddress {
+  readonly runtimeId: string;
+  readonly baseUrl: string;
+  /** When the plugin came, in milliseconds. */
+  readonly since: number;
+  /** Whether calls are routed there. */
+  readonly routable: boolean;
+  /** Whether the plugin came by itself, so that what it declares is still to be asked. */
+  readonly unmanaged: boolean;
+}
+
 /** What the prober needs of the registry. */
 export interface Probed {
-  /** Each plugin that is somewhere, with where its health is asked, and whether calls are routed to it. */
-  toProbe(): Iterable<{
-    readonly runtimeId: string;
-    readonly baseUrl: string;
-    /** When it came, in milliseconds. */
-    readonly since: number;
-    readonly routable: boolean;
-    /** Whether it came by itself, so that what it declares is still to be asked. */
-    readonly unmanaged: boolean;
-  }>;
+  /** Each address of each plugin. */
+  toProbe(): Iterable<ProbedAddress>;
   /** What the GetPluginInfo of an unmanaged plugin says. */
   declares(runtimeId: string, info: { readonly selfId: string; readonly types: readonly string[] }): void;
-  /** It answered a probe; `health` when it told how it is. */
+  /** It answered a probe at this address; `health` when it told how it is. */
   alive(
     runtimeId: string,
+    baseUrl: string,
     health?: { state: Health; reason: string; unavailableDependencies: readonly string[] },
   ): void;
-  /** It did not answer. */
-  silent(runtimeId: string, why: string): void;
+  /** It did not answer at this address. */
+  silent(runtimeId: string, baseUrl: string, why: string): void;
 }
 
 /** Whether, and where, a registration's `base_url` may point. Throws an Error whose message is for the plugin. */

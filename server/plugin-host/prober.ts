@@ -1,6 +1,6 @@
 /**
- * Who is alive: asks each plugin how it is every few seconds, one that does not answer several times a second. A plugin of
- * any kind counts as alive that accepts a connection and answers at all; one that serves a health method says more.
+ * Who is alive: asks each plugin how it is every few seconds, at each of its addresses, one that does not answer several times a second.
+ * A plugin of any kind counts as alive that accepts a connection and answers at all; one that serves a health method says more.
  */
 import { fromJson } from '@bufbuild/protobuf';
 import type { DescMessage, JsonValue, MessageShape } from '@bufbuild/protobuf';
@@ -38,23 +38,24 @@ export interface Prober {
   close(): Promise<void>;
 }
 
-type Report = NonNullable<Parameters<Probed['alive']>[1]>;
+type Report = NonNullable<Parameters<Probed['alive']>[2]>;
 /** What a plugin serves of the methods that tell how it is; they are tried in this order. */
 const WAYS = ['GetHealth', 'Check', 'GET /health', 'any answer'] as const;
 type Way = (typeof WAYS)[number];
 type Heard = { readonly alive: true; readonly report?: Report } | { readonly silent: string } | 'starved';
 
+/** An address of a plugin. What was heard there is of that pod alone. */
 interface Watched {
+  readonly key: string;
   readonly runtimeId: string;
-  baseUrl: string;
+  readonly baseUrl: string;
+  readonly unmanaged: boolean;
   way: Way;
   nextAt: number;
   asking: boolean;
   silent: boolean;
   /** Whether the prober itself said that it is unhealthy, and has to take that back. */
   saidUnhealthy: boolean;
-  /** Whether there is nothing to ask it about what it declares, since it has answered that or its host knows. */
-  declared: boolean;
 }
 
 const ROUTES: Readonly<Record<Way, Pick<Question, 'method' | 'path' | 'body' | 'headers'>>> = {
@@ -73,6 +74,8 @@ export function startProber(options: ProberOptions): Prober {
   // Plugins close idle connections before they are asked again.
   const upstreams = createUpstreams({ connectMs: timeoutMs, idleMs: 0 });
   const watched = new Map<string, Watched>();
+  /** Plugins that have answered what they declare. */
+  const declared = new Set<string>();
   const asking = new Set<Promise<void>>();
   /** Whether some were due that could not be asked yet. */
   let behind = false;
@@ -81,14 +84,16 @@ export function startProber(options: ProberOptions): Prober {
     const now = Date.now();
     const seen = new Set<string>();
     for (const { runtimeId, baseUrl, since, routable, unmanaged } of probed.toProbe()) {
-      seen.add(runtimeId);
-      const plugin = watched.get(runtimeId) ?? newcomer(runtimeId, baseUrl, firstAt(since, now), !unmanaged);
-      watched.set(runtimeId, plugin);
-      if (plugin.baseUrl !== baseUrl) Object.assign(plugin, { baseUrl, way: 'GetHealth' });
+      const key = `${runtimeId} ${baseUrl}`;
+      seen.add(key).add(runtimeId);
+      const plugin =
+        watched.get(key) ?? newcomer({ key, runtimeId, baseUrl, unmanaged }, firstAt(since, now));
+      watched.set(key, plugin);
       // A call was refused: it is asked now, even a new one.
       if (!routable) plugin.nextAt = Math.min(plugin.nextAt, now + silentEveryMs);
     }
-    for (const runtimeId of watched.keys()) if (!seen.has(runtimeId)) watched.delete(runtimeId);
+    for (const key of watched.keys()) if (!seen.has(key)) watched.delete(key);
+    for (const runtimeId of declared) if (!seen.has(runtimeId)) declared.delete(runtimeId);
   };
 
   const firstAt = (since: number, now: number): number => {
@@ -99,18 +104,19 @@ export function startProber(options: ProberOptions): Prober {
 
   const probe = async (plugin: Watched): Promise<void> => {
     plugin.asking = true;
-    const { baseUrl } = plugin;
+    const { key, runtimeId, baseUrl, unmanaged } = plugin;
     const heard: Heard = await hear(upstreams, plugin, timeoutMs).catch((error: unknown) => ({
       silent: String(error),
     }));
     const answers = heard !== 'starved' && 'alive' in heard;
-    const info = answers && !plugin.declared ? await askInfo(upstreams, baseUrl, timeoutMs) : undefined;
+    const asked = answers && unmanaged && !declared.has(runtimeId);
+    const info = asked ? await askInfo(upstreams, baseUrl, timeoutMs) : undefined;
     plugin.asking = false;
-    if (watched.get(plugin.runtimeId) !== plugin || plugin.baseUrl !== baseUrl) return;
+    if (watched.get(key) !== plugin) return;
     tell(probed, plugin, heard);
     if (info !== undefined) {
-      plugin.declared = true;
-      probed.declares(plugin.runtimeId, info);
+      declared.add(runtimeId);
+      probed.declares(runtimeId, info);
     }
     plugin.nextAt = Date.now() + (plugin.silent ? silentEveryMs : everyMs * (0.9 + Math.random() * 0.2));
   };
@@ -122,8 +128,8 @@ export function startProber(options: ProberOptions): Prober {
       if (behind) return;
       if (plugin.asking || plugin.nextAt > now) continue;
       // To the end of the row: those that had to wait come before it the next time.
-      watched.delete(plugin.runtimeId);
-      watched.set(plugin.runtimeId, plugin);
+      watched.delete(plugin.key);
+      watched.set(plugin.key, plugin);
       const question = probe(plugin).finally(() => {
         asking.delete(question);
         if (behind) askDue();
@@ -147,11 +153,10 @@ export function startProber(options: ProberOptions): Prober {
   };
 }
 
-const newcomer = (runtimeId: string, baseUrl: string, nextAt: number, declared: boolean): Watched => ({
-  runtimeId,
-  baseUrl,
+type Address = Pick<Watched, 'key' | 'runtimeId' | 'baseUrl' | 'unmanaged'>;
+const newcomer = (address: Address, nextAt: number): Watched => ({
+  ...address,
   nextAt,
-  declared,
   way: 'GetHealth',
   asking: false,
   silent: false,
@@ -160,21 +165,22 @@ const newcomer = (runtimeId: string, baseUrl: string, nextAt: number, declared: 
 
 function tell(probed: Probed, plugin: Watched, heard: Heard): void {
   if (heard === 'starved') return;
+  const { runtimeId, baseUrl } = plugin;
   plugin.silent = 'silent' in heard;
   if ('silent' in heard) {
     // What comes back may serve more than what went.
     plugin.way = 'GetHealth';
-    return probed.silent(plugin.runtimeId, heard.silent);
+    return probed.silent(runtimeId, baseUrl, heard.silent);
   }
   const { report } = heard;
   if (report === undefined && plugin.saidUnhealthy) {
     plugin.saidUnhealthy = false;
-    return probed.alive(plugin.runtimeId, { state: 'healthy', reason: '', unavailableDependencies: [] });
+    return probed.alive(runtimeId, baseUrl, { state: 'healthy', reason: '', unavailableDependencies: [] });
   }
   // What GetHealth says is the plugin's own word; what the other ways say is only known to be bad.
   plugin.saidUnhealthy = report !== undefined && plugin.way !== 'GetHealth';
-  if (report === undefined) probed.alive(plugin.runtimeId);
-  else probed.alive(plugin.runtimeId, report);
+  if (report === undefined) probed.alive(runtimeId, baseUrl);
+  else probed.alive(runtimeId, baseUrl, report);
 }
 
 /** Asks in the way that the plugin answered the last time, or, when it no longer serves that, in the next. */

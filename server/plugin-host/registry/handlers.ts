@@ -16,6 +16,7 @@ import type { Health, HostLog } from '../port.js';
 import { capabilityPath } from './capability-path.js';
 import type { Core } from './core.js';
 import type { Grants } from './grants.js';
+import { bearerOf, podOf } from './identity.js';
 import type { PluginEntry } from './model.js';
 import type { RegistryLimits } from './options.js';
 import { asRefusal, invalid, refusal } from './refusal.js';
@@ -106,11 +107,9 @@ function registryHandlers({ core, limits }: HandlerParts): Handler[] {
       const plugin = callerOf(core, context);
       const state = healthOf(request.state);
       checkReport(request.reason, request.unavailableDependencies);
-      core.report(plugin, {
-        state,
-        reason: request.reason,
-        unavailableDependencies: request.unavailableDependencies,
-      });
+      const { reason, unavailableDependencies } = request;
+      const pod = podOf(bearerOf(context.header('authorization')));
+      core.report(plugin, { state, reason, unavailableDependencies }, pod);
       return {};
     }),
   ];

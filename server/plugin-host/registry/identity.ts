@@ -22,6 +22,22 @@ export function isTokenOf(expected: Buffer | undefined, token: string): boolean 
 export const bearerOf = (authorization: string | undefined): string | undefined =>
   /^Bearer ([\w.~+/=-]{1,512})$/i.exec(authorization ?? '')?.[1];
 
+/**
+ * A plugin's token as one of its pods gets it: what stands behind the dot says at which address that pod is. It proves no more than the
+ * token does, which all pods of the plugin have.
+ */
+export const podToken = (token: string, baseUrl: string): string =>
+  `${token}.${Buffer.from(baseUrl).toString('base64url')}`;
+
+/** The token without what names a pod. */
+export const secretOf = (token: string): string => token.split('.', 1)[0]!;
+
+/** The address of the pod that a token was given to; undefined for a token that names none. */
+export function podOf(token: string | undefined): string | undefined {
+  const [, address] = token?.split('.') ?? [];
+  return address === undefined ? undefined : Buffer.from(address, 'base64url').toString();
+}
+
 /** An id of 16 random bytes that nobody guesses. */
 export const newId = (prefix: string): string => `${prefix}-${randomBytes(16).toString('hex')}`;
 

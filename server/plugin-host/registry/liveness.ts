@@ -1,34 +1,24 @@
 /** Who is there: what plugins say of themselves, what the router and the prober see, and who is gone for good. */
-import type { Health, Registration, Target } from '../port.js';
+import type { Registration, Target } from '../port.js';
 import type { Ground } from './ground.js';
-import { baseUrlsOf, probedUrlOf, refreshTargets, trimmedUrl } from './model.js';
+import { baseUrlsOf, conditionNow, refreshTargets, trimmedUrl } from './model.js';
 import type { PluginEntry, Report } from './model.js';
 import { BOUNDS } from './rules.js';
 import { isHigher } from './versions.js';
 
 export interface Liveness {
-  report(plugin: PluginEntry, report: Report): void;
+  /** @param pod the address of the pod that reports; the plugin as a whole without it */
+  report(plugin: PluginEntry, report: Report, pod?: string): void;
   /** The plugin asked for a service; the highest version that it asked for is kept. */
   need(plugin: PluginEntry, type: string, minVersion: string): void;
   refused(registration: Registration, target: Target, why: string): void;
-  alive(runtimeId: string, report?: Report): void;
-  silent(runtimeId: string, why: string): void;
+  alive(runtimeId: string, baseUrl: string, report?: Report): void;
+  silent(runtimeId: string, baseUrl: string, why: string): void;
   /** False when there is no such plugin. */
   setTargets(runtimeId: string, baseUrls: readonly string[]): boolean;
+  addPod(runtimeId: string, baseUrl: string): void;
+  dropPod(runtimeId: string, baseUrl: string): void;
   sweep(): void;
-}
-
-const WELL: Report = { state: 'healthy', reason: '', unavailableDependencies: [] };
-const SEVERITY: Readonly<Record<Health, number>> = { healthy: 0, degraded: 1, unhealthy: 2 };
-
-/**
- * How the plugin is: as it said, or as it is found, whichever is worse. Many answer probes with the same word always. That one of several
- * pods is unhealthy takes nothing from the others: whether that one is routed to is its readiness.
- */
-function worse({ said, heard, baseUrls }: PluginEntry): Report {
-  const report = heard !== undefined && SEVERITY[heard.state] > SEVERITY[said.state] ? heard : said;
-  if (report.state !== 'unhealthy' || baseUrls.length < 2) return report;
-  return { ...report, state: 'degraded', reason: `one of its pods is unhealthy: ${report.reason}` };
 }
 
 const isAs = (plugin: PluginEntry, { state, reason, unavailableDependencies }: Report): boolean =>
@@ -43,15 +33,26 @@ export function createLiveness(
 ): Liveness {
   const { log, now, limits } = options;
 
-  function report(plugin: PluginEntry, said: Report): void {
-    plugin.said = said;
+  function report(plugin: PluginEntry, report: Report, pod?: string): void {
+    if (pod === undefined) plugin.said = report;
+    // One that is gone has no say.
+    else if (plugin.pods.has(pod)) plugin.pods.set(pod, report);
     settle(plugin);
   }
 
-  function settle(plugin: PluginEntry): void {
-    const now = worse(plugin);
-    if (isAs(plugin, now)) return;
-    const { state, reason, unavailableDependencies } = now;
+  /** Has what is known of the plugin show, and calls go by it. False when all is as it was, and nobody was told. */
+  function settle(plugin: PluginEntry): boolean {
+    const urls = new Set(baseUrlsOf(plugin));
+    for (const url of plugin.heard.keys()) if (!urls.has(url)) plugin.heard.delete(url);
+    const moved = refreshTargets(plugin);
+    const condition = conditionNow(plugin);
+    const same = isAs(plugin, condition);
+    if (!same) show(plugin, condition);
+    if (!same || moved) changed(plugin);
+    return !same || moved;
+  }
+
+  function show(plugin: PluginEntry, { state, reason, unavailableDependencies }: Report): void {
     plugin.health = state;
     plugin.reason = reason;
     plugin.unavailableDependencies = [...unavailableDependencies];
@@ -62,7 +63,6 @@ export function createLiveness(
       { plugin: plugin.runtimeId, health: state, reason },
       `${plugin.runtimeId} is ${state}${because}${missing}`,
     );
-    changed(plugin);
   }
 
   function need(plugin: PluginEntry, type: string, minVersion: string): void {
@@ -99,38 +99,31 @@ export function createLiveness(
     if (plugin.lost !== undefined || plugin.refused.has(baseUrl)) return;
     plugin.refused.add(baseUrl);
     if (baseUrlsOf(plugin).every((url) => plugin.refused.has(url))) return lose(plugin, why);
-    refreshTargets(plugin);
     log.warn({ plugin: plugin.runtimeId, why }, `${plugin.runtimeId} does not answer at ${baseUrl} (${why})`);
-    changed(plugin);
-  }
-
-  function alive(runtimeId: string, heard?: Report): void {
-    const plugin = roster.get(runtimeId);
-    if (plugin === undefined) return;
-    plugin.lastUsed = now();
-    const asked = probedUrlOf(plugin);
-    plugin.turn++;
-    const back = plugin.lost !== undefined || (asked !== undefined && plugin.refused.has(asked));
-    if (back) {
-      // Only where it was asked is it known to be.
-      if (plugin.lost !== undefined) for (const url of baseUrlsOf(plugin)) plugin.refused.add(url);
-      plugin.lost = undefined;
-      if (asked !== undefined) plugin.refused.delete(asked);
-      refreshTargets(plugin);
-      log.info({ plugin: runtimeId }, `${runtimeId} answers again: calls are routed to it`);
-      changed(plugin);
-    }
-    if (heard === undefined) return;
-    plugin.heard = heard;
     settle(plugin);
   }
 
-  function silent(runtimeId: string, why: string): void {
+  function alive(runtimeId: string, baseUrl: string, heard?: Report): void {
     const plugin = roster.get(runtimeId);
-    const asked = plugin && probedUrlOf(plugin);
-    if (plugin === undefined || asked === undefined) return;
-    plugin.turn++;
-    setAside(plugin, asked, why);
+    if (plugin === undefined) return;
+    plugin.lastUsed = now();
+    const urls = baseUrlsOf(plugin);
+    if (!urls.includes(baseUrl)) return;
+    const back = plugin.lost !== undefined || plugin.refused.has(baseUrl);
+    if (back) {
+      // Only where it was asked is it known to be.
+      if (plugin.lost !== undefined) for (const url of urls) plugin.refused.add(url);
+      plugin.lost = undefined;
+      plugin.refused.delete(baseUrl);
+      log.info({ plugin: runtimeId }, `${runtimeId} answers again: calls are routed to it`);
+    }
+    if (heard !== undefined) plugin.heard.set(baseUrl, heard);
+    if (!settle(plugin) && back) changed(plugin);
+  }
+
+  function silent(runtimeId: string, baseUrl: string, why: string): void {
+    const plugin = roster.get(runtimeId);
+    if (plugin !== undefined && baseUrlsOf(plugin).includes(baseUrl)) setAside(plugin, baseUrl, why);
   }
 
   function setTargets(runtimeId: string, baseUrls: readonly string[]): boolean {
@@ -142,17 +135,22 @@ export function createLiveness(
     if (same && plugin.refused.size === 0) return true;
     // Who names the addresses says that they are ready.
     plugin.lost = undefined;
-    // What those said of themselves that went is over.
-    if ([...known].some((url) => !next.includes(url))) {
-      plugin.said = WELL;
-      plugin.heard = undefined;
-    }
     plugin.baseUrls = next;
     plugin.refused.clear();
-    refreshTargets(plugin);
-    settle(plugin);
-    changed(plugin);
+    if (!settle(plugin)) changed(plugin);
     return true;
+  }
+
+  function addPod(runtimeId: string, baseUrl: string): void {
+    const plugin = roster.get(runtimeId);
+    if (plugin === undefined) return;
+    plugin.pods.set(trimmedUrl(baseUrl), undefined);
+    settle(plugin);
+  }
+
+  function dropPod(runtimeId: string, baseUrl: string): void {
+    const plugin = roster.get(runtimeId);
+    if (plugin?.pods.delete(trimmedUrl(baseUrl)) === true) settle(plugin);
   }
 
   function whyOver(plugin: PluginEntry, at: number): string | undefined {
@@ -174,5 +172,5 @@ export function createLiveness(
     }
   }
 
-  return { report, need, refused, alive, silent, setTargets, sweep };
+  return { report, need, refused, alive, silent, setTargets, addPod, dropPod, sweep };
 }

@@ -1,17 +1,14 @@
 /** What the registry holds in memory. The entries are its own and change in place; what it gives out does not. */
-import type { AllowBaseUrl, Health, PluginView, Registration, Target } from '../port.js';
+import type { AllowBaseUrl, Health, PluginView, ProbedAddress, Registration, Target } from '../port.js';
+import { conditionOf, reportAt } from './condition.js';
+import type { Report, Words } from './condition.js';
+
+export type { Report } from './condition.js';
 
 export type Origin = PluginView['origin'];
 
-/** A plugin, its base URL included: where its health is asked, empty as long as it has said none. */
+/** A plugin, its base URL included: the first of several, empty as long as it has said none. */
 export type RegisteredPlugin = PluginView & { readonly baseUrl: string };
-
-/** How a plugin is. */
-export interface Report {
-  readonly state: Health;
-  readonly reason: string;
-  readonly unavailableDependencies: readonly string[];
-}
 
 export interface ServiceEntry {
   readonly id: string;
@@ -26,7 +23,7 @@ export interface ServiceEntry {
   registration: Registration;
 }
 
-export interface PluginEntry {
+export interface PluginEntry extends Words {
   readonly runtimeId: string;
   readonly selfId: string;
   readonly selfVersion: string;
@@ -42,11 +39,7 @@ export interface PluginEntry {
   baseUrls: readonly string[];
   /** Not to be routed to yet: it takes another's place first. */
   standby: boolean;
-  /** What it reported. */
-  said: Report;
-  /** What it answered when it was asked. */
-  heard: Report | undefined;
-  /** The worse of both, and so the next two. */
+  /** What its words come to, and so the next two. */
   health: Health;
   reason: string;
   unavailableDependencies: readonly string[];
@@ -54,8 +47,6 @@ export interface PluginEntry {
   lost: { readonly why: string; readonly at: number } | undefined;
   /** Base URLs that refused a call while others still answer. */
   readonly refused: Set<string>;
-  /** Which of its addresses is asked next how it is. */
-  turn: number;
   readonly services: Map<string, ServiceEntry>;
   /** Whether it unregistered the last of its services, as one does that stops. */
   retired: boolean;
@@ -80,15 +71,24 @@ export function baseUrlsOf(plugin: PluginEntry): readonly string[] {
   return [...urls];
 }
 
-/** Where the plugin is asked how it is the next time: at each of its addresses in turn. */
-export function probedUrlOf(plugin: PluginEntry): string | undefined {
+/** How the plugin is now, by those of its addresses that answer. */
+export function conditionNow(plugin: PluginEntry): Report {
   const urls = baseUrlsOf(plugin);
-  return urls[plugin.turn % urls.length];
+  const answering = urls.filter((url) => !plugin.refused.has(url));
+  // Several addresses that its host knows are its pods; those that it said itself are one for each service.
+  const serves = plugin.baseUrls.length > 0 ? 'all' : 'a part';
+  return conditionOf(plugin, answering.length > 0 ? answering : urls, serves);
 }
+
+/** Whether the address answers and is not known to be unhealthy. */
+const isWellAt = (plugin: PluginEntry, url: string): boolean =>
+  !plugin.refused.has(url) && reportAt(plugin, url).state !== 'unhealthy';
 
 function targetsOf(plugin: PluginEntry, { baseUrl, path }: Pick<ServiceEntry, 'baseUrl' | 'path'>): Target[] {
   const baseUrls = baseUrl === undefined ? plugin.baseUrls : [baseUrl];
-  return baseUrls.filter((url) => !plugin.refused.has(url)).map((url) => ({ baseUrl: url, path }));
+  const well = baseUrls.filter((url) => isWellAt(plugin, url));
+  const open = well.length > 0 ? well : baseUrls.filter((url) => !plugin.refused.has(url));
+  return open.map((url) => ({ baseUrl: url, path }));
 }
 
 type NewService = Omit<ServiceEntry, 'plugin' | 'registration'>;
@@ -104,9 +104,29 @@ export const newService = (plugin: PluginEntry, service: NewService): ServiceEnt
   registration: registrationOf(plugin, service),
 });
 
-/** Gives the plugin's services the targets that they have now. */
-export function refreshTargets(plugin: PluginEntry): void {
-  for (const service of plugin.services.values()) service.registration = registrationOf(plugin, service);
+const placesOf = ({ targets }: Registration): string => targets.map(({ baseUrl }) => baseUrl).join(' ');
+
+/** Gives the plugin's services the targets that they have now. True when one of them has others than before. */
+export function refreshTargets(plugin: PluginEntry): boolean {
+  let moved = false;
+  for (const service of plugin.services.values()) {
+    const registration = registrationOf(plugin, service);
+    if (placesOf(registration) === placesOf(service.registration)) continue;
+    moved = true;
+    service.registration = registration;
+  }
+  return moved;
+}
+
+/** Where the plugin is asked how it is. */
+export function probesOf(plugin: PluginEntry): ProbedAddress[] {
+  const { runtimeId, since } = plugin;
+  const routable = whyUnroutable(plugin) === undefined;
+  return baseUrlsOf(plugin).map((baseUrl) => ({
+    ...{ runtimeId, baseUrl, since },
+    unmanaged: plugin.origin === 'unmanaged',
+    routable: routable && isWellAt(plugin, baseUrl),
+  }));
 }
 
 /** Why no call is routed to the plugin; undefined when calls are. */
@@ -134,7 +154,7 @@ export function viewOf(plugin: PluginEntry): RegisteredPlugin {
     selfId: plugin.selfId,
     selfVersion: plugin.selfVersion,
     origin: plugin.origin,
-    baseUrl: probedUrlOf(plugin) ?? '',
+    baseUrl: baseUrlsOf(plugin)[0] ?? '',
     health: plugin.health,
     reason: plugin.reason,
     unavailableDependencies: plugin.unavailableDependencies,

@@ -10,7 +10,7 @@ import { createGrants } from './grants.js';
 import { LOGGER, serviceHandlers } from './handlers.js';
 import { handshakeHandler } from './handshake.js';
 import { createLimiter } from './limits.js';
-import { probedUrlOf, viewOf, whyUnroutable } from './model.js';
+import { probesOf, viewOf } from './model.js';
 import type { RegisteredPlugin } from './model.js';
 import { DEFAULT_LIMITS } from './options.js';
 import type { RegistryOptions } from './options.js';
@@ -45,6 +45,13 @@ export interface Registry extends Routes, Probed {
   admit(admission: Admission): { runtimeId: string; token: string };
   /** The base URLs of an admitted plugin from now on; none while it has no ready pod. False when it is not there. */
   setTargets(runtimeId: string, baseUrls: readonly string[]): boolean;
+  /**
+   * A pod of an admitted plugin is about to get its identity, with `podToken` for this address: what it reports from then on is its own.
+   * What was said there before is forgotten. To be called before the pod is told, since it may report at once.
+   */
+  addPod(runtimeId: string, baseUrl: string): void;
+  /** A pod is gone, and what it reported with it. */
+  dropPod(runtimeId: string, baseUrl: string): void;
   /** Ends a plugin's identity, with its services, watches and grants. False when it is not there. */
   remove(runtimeId: string, why?: string): boolean;
   /**
@@ -119,13 +126,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     alive: core.alive,
     silent: core.silent,
     *toProbe() {
-      for (const plugin of roster.all()) {
-        const baseUrl = probedUrlOf(plugin);
-        if (baseUrl === undefined) continue;
-        const { runtimeId, since } = plugin;
-        const unmanaged = plugin.origin === 'unmanaged';
-        yield { runtimeId, baseUrl, since, unmanaged, routable: whyUnroutable(plugin) === undefined };
-      }
+      for (const plugin of roster.all()) yield* probesOf(plugin);
     },
     get size() {
       return roster.size;
@@ -144,6 +145,8 @@ export function createRegistry(options: RegistryOptions): Registry {
     admit: core.admit,
     declares: core.declares,
     setTargets: core.setTargets,
+    addPod: core.addPod,
+    dropPod: core.dropPod,
     remove: (runtimeId, why = 'it was removed') => core.remove(runtimeId, why),
     replace: core.replace,
     useGrant: grants.use,

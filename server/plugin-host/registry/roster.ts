@@ -1,7 +1,8 @@
 /** The plugins that this host knows, by runtime id, and the proof that a caller is one of them. */
 import { Unroutable } from '../port.js';
 import type { HeaderOf } from '../port.js';
-import { bearerOf, hashOf, isTokenOf, newRuntimeId, newToken } from './identity.js';
+import { WELL } from './condition.js';
+import { bearerOf, hashOf, isTokenOf, newRuntimeId, newToken, secretOf } from './identity.js';
 import type { PluginEntry } from './model.js';
 import { refusal } from './refusal.js';
 
@@ -52,14 +53,14 @@ export const newPlugin = (
 ): PluginEntry => ({
   ...newcomer,
   ...identity,
-  said: { state: 'healthy', reason: '', unavailableDependencies: [] },
-  heard: undefined,
+  said: WELL,
+  pods: new Map(),
+  heard: new Map(),
   health: 'healthy',
   reason: '',
   unavailableDependencies: [],
   lost: undefined,
   refused: new Set(),
-  turn: 0,
   services: new Map(),
   retired: false,
   requires: new Map(),
@@ -102,7 +103,7 @@ export function createRoster({ now, most, tokenLapsesMs, makeRoom }: RosterOptio
       throw unauthenticated('The header Authorization must be one "Bearer <runtime_token>".');
     const plugin = plugins.get(runtimeId);
     const at = now();
-    const proven = isTokenOf(plugin?.tokenHash, token);
+    const proven = isTokenOf(plugin?.tokenHash, secretOf(token));
     if (!proven || plugin === undefined || at - plugin.lastUsed >= tokenLapsesMs)
       throw unauthenticated(
         'X-Plugin-Runtime-ID and token are of no plugin of this host, or have lapsed; shake hands again.',

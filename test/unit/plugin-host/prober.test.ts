@@ -9,7 +9,7 @@ import { startProber } from '../../../server/plugin-host/prober.js';
 import type { ProberOptions } from '../../../server/plugin-host/prober.js';
 import { until } from '../../helpers/eventually.js';
 import type { ConnectError } from '../../../connect/index.js';
-import { startHost } from './registry-host.js';
+import { probe, startHost } from './registry-host.js';
 import { http1Plugin, rawPlugin, refusing } from './router-ground.js';
 
 const SOON: Partial<ProberOptions> = { graceMs: 0, everyMs: 40, silentEveryMs: 20, timeoutMs: 300 };
@@ -87,6 +87,40 @@ t.test('one with the health service alone, and one with GET /health alone', asyn
   await until(() => of(0).health === 'healthy' && of(1).health === 'healthy');
 });
 
+t.test(
+  'each pod of a plugin is asked, in its own way, and what one says is not taken back by another',
+  async (t) => {
+    let code = 503;
+    const seen: string[] = [];
+    const well = await http1Plugin(t, answering({ [GET_HEALTH]: () => ({ state: 'HEALTH_STATE_HEALTHY' }) }));
+    const quiet = await http1Plugin(t, answering({}, seen));
+    const ill = await http1Plugin(t, (request, response) => {
+      request.resume();
+      seen.push('ill');
+      response.writeHead(request.url === '/health' ? code : 404).end();
+    });
+    // No pod is taken for silent because the machine is slow.
+    const { registry, ids, of } = startProbing(t, [well.url], { ...SOON, timeoutMs: 20_000 });
+    const called = () => of(0).services.flatMap(({ targets }) => targets.map(({ baseUrl }) => baseUrl));
+    registry.setTargets(ids[0]!, [well.url, quiet.url, ill.url]);
+    await until(() => of(0).reason !== '');
+    const shown = { health: 'healthy', reason: `${ill.url} is unhealthy: its GET /health answers 503` };
+    t.match(of(0), shown);
+    t.same(called(), [well.url, quiet.url]);
+    let changes = 0;
+    t.teardown(registry.watch(() => (changes += 1)));
+    const times = (what: (path: string) => boolean) => seen.filter(what).length;
+    await until(() => times((path) => path === 'ill') > 10 && times((path) => path === '/') > 5);
+    t.equal(changes, 0);
+    t.match(of(0), shown);
+    await quiet.stop();
+    await until(() => called().length === 1);
+    code = 200;
+    await until(() => called().includes(ill.url));
+    t.match(of(0), { health: 'healthy', reason: '' });
+  },
+);
+
 t.test('what it reported itself stays, where the probe only shows that it is alive', async (t) => {
   const seen: string[] = [];
   const plugin = await http1Plugin(
@@ -94,7 +128,7 @@ t.test('what it reported itself stays, where the probe only shows that it is ali
     answering({ [CHECK]: () => ({ status: 'SERVING_STATUS_SERVING' }) }, seen),
   );
   const { registry, ids, of } = startProbing(t, [plugin.url]);
-  registry.alive(ids[0]!, { state: 'degraded', reason: 'its own word', unavailableDependencies: [] });
+  probe(registry).alive(ids[0]!, { state: 'degraded', reason: 'its own word', unavailableDependencies: [] });
   await until(() => seen.length > 5);
   t.match(of(0), { health: 'degraded', reason: 'its own word' });
 });

@@ -8,7 +8,7 @@ import {
   PluginLifecycle,
   ServiceRegistry,
 } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
-import { GREETING, HOUR, failure, identityOf, someToken, startHost } from './registry-host.js';
+import { GREETING, HOUR, failure, identityOf, probe, someToken, startHost } from './registry-host.js';
 
 const { handshake } = HandshakeService.method;
 const SERVICE = {
@@ -170,7 +170,7 @@ await t.test('a token that nobody uses for a day lapses, one in use does not', a
   for (let hours = 0; hours < 48; hours += 12) {
     host.clock.now += 12 * HOUR;
     await busy.report(HealthState.HEALTHY);
-    host.registry.alive(probed.runtimeId);
+    probe(host.registry).alive(probed.runtimeId);
   }
   t.equal((await failure(idle.report(HealthState.HEALTHY))).code, 'unauthenticated');
   await busy.report(HealthState.HEALTHY);
@@ -244,7 +244,7 @@ await t.test('what one principal has, another one does not replace', async (t) =
   const stranger = await joinAs('b');
   const providers = () => host.registry.services().map(({ provider }) => provider);
   t.same(providers(), [first, stranger], 'same self id and address, but another account');
-  host.registry.silent(first, 'killed');
+  probe(host.registry).silent(first, 'killed');
   const again = await joinAs('a');
   t.same(providers(), [again, stranger]);
 });

@@ -164,3 +164,13 @@ export async function failure(call: Promise<unknown>): Promise<{ code: string; m
 }
 
 export const someToken = (): string => randomBytes(32).toString('base64url');
+
+/** What a prober tells of a plugin, asked at the first of its addresses. */
+export const probe = (registry: Registry) => {
+  const at = (runtimeId: string): string => registry.plugin(runtimeId)?.baseUrl ?? '';
+  return {
+    alive: (runtimeId: string, report?: Parameters<Registry['alive']>[2]) =>
+      registry.alive(runtimeId, at(runtimeId), report),
+    silent: (runtimeId: string, why: string) => registry.silent(runtimeId, at(runtimeId), why),
+  };
+};

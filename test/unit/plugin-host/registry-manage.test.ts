@@ -6,7 +6,7 @@ import { ServiceRegistry } from '../../../proto/gen/connectplugin/v1/plugin_pb.j
 import { Unroutable } from '../../../server/plugin-host/port.js';
 import { breakage, dependencyGraph } from '../../../server/plugin-host/registry/graph.js';
 import type { Admission, Registry } from '../../../server/plugin-host/registry/registry.js';
-import { failure, identityOf, newRegistry, startHost } from './registry-host.js';
+import { failure, identityOf, newRegistry, probe, startHost } from './registry-host.js';
 import type { TestPlugin } from './registry-host.js';
 
 const STORAGE: Admission = {
@@ -84,21 +84,23 @@ await t.test('targets come and go', async (t) => {
     registry.refused(registration, { baseUrl, path: '/storage.v1/' }, 'refused');
   refuse(a);
   t.same(urls(registry, 'storage'), [b], 'the other pod goes on');
-  registry.alive(runtimeId);
+  registry.alive(runtimeId, a);
   t.same(urls(registry, 'storage'), [a, b]);
   refuse(a);
   refuse(b);
   t.equal(status(registry, 'storage'), 503);
-  registry.alive(runtimeId);
-  registry.silent(runtimeId, 'no answer');
+  registry.alive(runtimeId, b);
+  t.same(urls(registry, 'storage'), [b], 'only where it was asked is it known to be');
+  const asked = () => [...registry.toProbe()].map(({ baseUrl, routable }) => [baseUrl, routable]);
+  t.same(asked(), [
+    [a, false],
+    [b, true],
+  ]);
+  registry.alive(runtimeId, a);
+  registry.silent(runtimeId, a, 'no answer');
   t.same(urls(registry, 'storage'), [b], 'one pod that is silent is not the plugin');
-  t.equal(registry.plugin(runtimeId)?.baseUrl, b, 'the other one is asked next');
-  registry.silent(runtimeId, 'no answer');
+  registry.silent(runtimeId, b, 'no answer');
   t.equal(status(registry, 'storage'), 503);
-  const asked = () => registry.plugin(runtimeId)?.baseUrl;
-  t.equal(asked(), a);
-  registry.silent(runtimeId, 'no answer');
-  t.equal(asked(), b, 'each in turn, as any may be back');
   registry.setTargets(runtimeId, ['http://10.0.0.3:80']);
   t.same(urls(registry, 'storage'), ['http://10.0.0.3:80'], 'back at another address');
   registry.setTargets(runtimeId, []);
@@ -113,7 +115,7 @@ await t.test('a host ends its own plugins: neither an hour nor a namesake does',
   const { registry, clock } = newRegistry();
   t.teardown(registry.close);
   const first = registry.admit(named('storage', { origin: 'discovered' }));
-  registry.silent(first.runtimeId, 'killed');
+  probe(registry).silent(first.runtimeId, 'killed');
   const second = registry.admit(named('storage', { origin: 'discovered', baseUrls: ['http://10.0.0.2:80'] }));
   clock.now += 48 * 3_600_000;
   registry.sweep();
@@ -174,7 +176,7 @@ await t.test('the registry outlives its host', async (t) => {
   const gone = await first.join('b', { port: 1001 });
   await gone.register('storage');
   await plugins[1]?.discover('storage', '1.0.0');
-  first.registry.silent(plugins[1]?.runtimeId ?? '', 'killed');
+  probe(first.registry).silent(plugins[1]?.runtimeId ?? '', 'killed');
   first.registry.admit(named('managed', { provides: [] }));
   first.registry.admit(named('discovered', { origin: 'discovered', provides: [] }));
   await first.close();

@@ -9,7 +9,7 @@ import {
 import { Unroutable } from '../../../server/plugin-host/port.js';
 import type { Registry } from '../../../server/plugin-host/registry/registry.js';
 import { isCompatible } from '../../../server/plugin-host/registry/versions.js';
-import { HOUR, failure, newRegistry, startHost } from './registry-host.js';
+import { HOUR, failure, newRegistry, probe, startHost } from './registry-host.js';
 import type { TestPlugin } from './registry-host.js';
 
 const { registerService, unregisterService, discoverService } = ServiceRegistry.method;
@@ -380,14 +380,14 @@ await t.test('the worse of what a plugin reports and what it answers counts', as
   await plugin.register('storage');
   const health = () => host.registry.plugin(plugin.runtimeId)?.health;
   const found = (state: 'healthy' | 'degraded' | 'unhealthy') =>
-    host.registry.alive(plugin.runtimeId, { state, reason: state, unavailableDependencies: [] });
+    probe(host.registry).alive(plugin.runtimeId, { state, reason: state, unavailableDependencies: [] });
   await plugin.report(HealthState.DEGRADED, 'waiting');
   found('healthy');
   const view = host.registry.plugin(plugin.runtimeId);
   t.match(view, { health: 'degraded', reason: 'waiting' }, 'many always answer well');
   found('unhealthy');
   t.equal(health(), 'unhealthy');
-  host.registry.alive(plugin.runtimeId);
+  probe(host.registry).alive(plugin.runtimeId);
   t.equal(health(), 'unhealthy', 'a probe that tells nothing changes nothing');
   await plugin.report(HealthState.HEALTHY);
   t.equal(health(), 'unhealthy');
@@ -419,7 +419,7 @@ await t.test(
     if (target === undefined) throw new Error('no target');
     for (const [what, die] of [
       ['a refused call', () => host.registry.refused(registration, target, 'connection refused')],
-      ['a failed probe', () => host.registry.silent(plugin.runtimeId, 'connection refused')],
+      ['a failed probe', () => probe(host.registry).silent(plugin.runtimeId, 'connection refused')],
     ] as const) {
       for (let flap = 0; flap < 5; flap += 1) {
         die();
@@ -429,14 +429,14 @@ await t.test(
           unroutableBecause: /connection refused/,
         });
         t.equal(host.registry.services().length, 1, 'it stays registered');
-        host.registry.alive(plugin.runtimeId);
+        probe(host.registry).alive(plugin.runtimeId);
         t.equal(resolved(host.registry, 'storage', plugin.runtimeId), plugin.runtimeId, 'back');
       }
     }
-    host.registry.silent(plugin.runtimeId, 'timeout');
+    probe(host.registry).silent(plugin.runtimeId, 'timeout');
     await plugin.register('storage');
     t.equal(resolved(host.registry, 'storage', '-'), plugin.runtimeId, 'back by registering');
-    host.registry.silent(plugin.runtimeId, 'timeout');
+    probe(host.registry).silent(plugin.runtimeId, 'timeout');
     host.clock.now += HOUR - 1;
     host.registry.sweep();
     t.equal(resolved(host.registry, 'storage', plugin.runtimeId), 503);
@@ -455,9 +455,14 @@ await t.test('news of an address that a plugin has left is no news', async (t) =
   const before = host.registry.resolve('storage', '-');
   await plugin.register('storage', { metadata: { base_url: 'http://127.0.0.1:1002' } });
   host.registry.refused(before, { baseUrl: 'http://127.0.0.1:1001', path: '/storage.v1/' }, 'refused');
+  host.registry.silent(plugin.runtimeId, 'http://127.0.0.1:1001', 'gone');
+  host.registry.alive(plugin.runtimeId, 'http://127.0.0.1:1001', {
+    ...{ state: 'unhealthy', reason: 'it stops', unavailableDependencies: [] },
+  });
   t.equal(resolved(host.registry, 'storage', '-'), plugin.runtimeId);
-  host.registry.alive('nobody-0000');
-  host.registry.silent('nobody-0000', 'gone');
+  t.match(host.registry.plugin(plugin.runtimeId), { health: 'healthy', reason: '' });
+  host.registry.alive('nobody-0000', 'http://127.0.0.1:1001');
+  host.registry.silent('nobody-0000', 'http://127.0.0.1:1001', 'gone');
 });
 
 await t.test('a plugin that starts anew takes the place of its stale entry', async (t) => {
@@ -510,7 +515,7 @@ await t.test('one that was started anew before its death was noticed', async (t)
   const anew = await host.join('storage', { port: 8593 });
   await anew.register('storage');
   const { registry } = host;
-  registry.silent(killed.runtimeId, 'refused');
+  probe(registry).silent(killed.runtimeId, 'refused');
   t.equal(resolved(registry, 'storage', killed.runtimeId), anew.runtimeId);
   t.same(
     registry.plugins().map(({ runtimeId }) => runtimeId),
@@ -528,10 +533,9 @@ await t.test('an address that is dead stays so while another one of its plugin a
   const { registry } = host;
   const dead = registry.resolve('dead', '-');
   registry.refused(dead, dead.targets[0]!, 'refused');
-  for (let round = 0; round < 4; round++) {
-    if (registry.plugin(plugin.runtimeId)?.baseUrl === 'http://127.0.0.1:8592')
-      registry.alive(plugin.runtimeId);
-    else registry.silent(plugin.runtimeId, 'refused');
+  for (let round = 0; round < 2; round++) {
+    registry.alive(plugin.runtimeId, 'http://127.0.0.1:8592');
+    registry.silent(plugin.runtimeId, 'http://127.0.0.1:8599', 'refused');
     t.throws(() => registry.resolve('dead', '-'), { name: 'Unroutable' });
     t.equal(registry.resolve('good', '-').targets.length, 1);
   }
@@ -548,7 +552,7 @@ await t.test('at another address: a live one is a second provider, a dead one go
     host.registry.services().map(({ provider }) => provider),
     [first.runtimeId, second.runtimeId],
   );
-  host.registry.silent(first.runtimeId, 'killed');
+  probe(host.registry).silent(first.runtimeId, 'killed');
   await second.register('storage');
   t.equal(host.registry.services().length, 2, 'a heartbeat of another one takes nothing away');
   const third = await host.join('storage', { port: 1003 });

@@ -5,7 +5,7 @@ import { HealthState, ServiceRegistry, ServiceState } from '../../../proto/gen/c
 import { createFeed } from '../../../server/plugin-host/registry/feed.js';
 import type { RegistryChange } from '../../../server/plugin-host/registry/registry.js';
 import { until } from '../../helpers/eventually.js';
-import { failure, startHost } from './registry-host.js';
+import { failure, probe, startHost } from './registry-host.js';
 import type { TestPlugin } from './registry-host.js';
 
 const { watchService, unregisterService } = ServiceRegistry.method;
@@ -39,11 +39,11 @@ await t.test('a watcher is told the present state, then each change', async (t) 
   await told(4);
   await a.report(HealthState.HEALTHY);
   await told(5);
-  host.registry.silent(a.runtimeId, 'killed');
+  probe(host.registry).silent(a.runtimeId, 'killed');
   await told(6);
   await b.report(HealthState.UNHEALTHY);
   await told(7);
-  host.registry.alive(a.runtimeId);
+  probe(host.registry).alive(a.runtimeId);
   await told(8);
   await a.client.unary(unregisterService, { registrationId: id });
   await told(9);
@@ -136,7 +136,7 @@ await t.test('health by service, without an identity', async (t) => {
   const plugin = await host.join('storage');
   await plugin.register('storage');
   await until(() => seen.length === 2);
-  host.registry.silent(plugin.runtimeId, 'killed');
+  probe(host.registry).silent(plugin.runtimeId, 'killed');
   await until(() => seen.length === 3);
   host.registry.remove(plugin.runtimeId);
   await until(() => seen.length === 4);
@@ -185,8 +185,8 @@ await t.test('a slow stream loses nothing that is true at its end', async (t) =>
   const events = watcher.client.stream(watchService, { serviceType: 'storage' })[Symbol.asyncIterator]();
   t.equal((await events.next()).value?.state, ServiceState.AVAILABLE);
   for (let flap = 0; flap < 20_000; flap += 1) {
-    host.registry.silent(plugin.runtimeId, 'flapping');
-    host.registry.alive(plugin.runtimeId);
+    probe(host.registry).silent(plugin.runtimeId, 'flapping');
+    probe(host.registry).alive(plugin.runtimeId);
   }
   await plugin.register('storage', { version: '9.9.9' });
   let count = 0;
@@ -209,8 +209,8 @@ await t.test('functions and the console are told of every plugin, in order', asy
   const plugin = await host.join('storage');
   await plugin.register('storage');
   await plugin.report(HealthState.DEGRADED, 'slow');
-  host.registry.silent(plugin.runtimeId, 'killed');
-  host.registry.alive(plugin.runtimeId);
+  probe(host.registry).silent(plugin.runtimeId, 'killed');
+  probe(host.registry).alive(plugin.runtimeId);
   host.registry.remove(plugin.runtimeId);
   t.match(
     changes.map(({ kind, plugin: { services, health, routable } }) => [

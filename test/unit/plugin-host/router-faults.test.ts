@@ -16,6 +16,7 @@ import {
   startHost,
 } from './router-ground.js';
 import type { Host } from './router-ground.js';
+import { probe } from './registry-host.js';
 
 const identityLines = ({ identity }: Host) =>
   Object.entries(identity)
@@ -154,7 +155,7 @@ t.test('who is not there, or not well', async (t) => {
     t.match(answer, { status: 404, headers: { 'content-type': 'application/json' } }, path);
     t.equal(errorOf(answer).code, 'not_found');
   }
-  host.registry.alive(id, { state: 'unhealthy', reason: 'disk full', unavailableDependencies: [] });
+  probe(host.registry).alive(id, { state: 'unhealthy', reason: 'disk full', unavailableDependencies: [] });
   const sick = await call(host, `/services/s/${id}/M`);
   t.equal(sick.status, 503);
   t.match(errorOf(sick), { code: 'unavailable', message: /disk full/ });
@@ -170,7 +171,7 @@ t.test('a plugin that refuses the connection is unroutable from then on, until i
   t.match(errorOf(first), { code: 'unavailable', message: /ECONNREFUSED.*nothing was sent/ });
   t.equal(first.headers['x-plugin-not-sent'], '1', 'for programs too');
   t.equal((await call(host, `/services/s/${id}/M`)).status, 503, 'the second call is not tried');
-  host.registry.alive(id);
+  probe(host.registry).alive(id);
   t.equal(
     (await call(host, `/services/s/${id}/M`)).status,
     502,
@@ -187,7 +188,7 @@ t.test(
     const first = host.provide('s', [gone]);
     const second = host.provide('s', [plugin.url]);
     t.equal((await call(host, `/services/s/${first}/M`, { body: 'hello' })).status, 502);
-    host.registry.alive(first);
+    probe(host.registry).alive(first);
     const answer = await call(host, '/services/s/-/M', { body: 'hello' });
     t.equal(answer.status, 200);
     t.match(JSON.parse(answer.text), { size: 5 }, 'with its whole body');
