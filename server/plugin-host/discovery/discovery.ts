@@ -9,13 +9,19 @@ import { createWorkQueue, ENDPOINT_SLICES, keyOf } from '../../ports.js';
 import type { Change, EndpointSlice, Kube, Log, Reflect } from '../../ports.js';
 import type { Identity, PluginInfo } from '../introduce.js';
 import { PLUGIN_LABEL } from '../names.js';
+import { podToken } from '../registry/identity.js';
 import type { Registry } from '../registry/registry.js';
 import { endpointsOf, serviceOf, slimSlice } from './endpoints.js';
 import type { Endpoint } from './endpoints.js';
+import { departed, leaveAlone, nextAsking, nothingFound, strangers, targetsOf } from './found.js';
+import type { Found, Kin } from './found.js';
 import { NotOurs, meet } from './meet.js';
 
 /** What discovery needs of the registry. */
-export type DiscoveryRegistry = Pick<Registry, 'admit' | 'setTargets' | 'remove' | 'watch'>;
+export type DiscoveryRegistry = Pick<
+  Registry,
+  'admit' | 'addPod' | 'dropPod' | 'setTargets' | 'remove' | 'watch'
+>;
 
 export interface DiscoveryOptions {
   readonly kube: Kube;
@@ -35,41 +41,12 @@ export interface Discovery {
   stop(): Promise<void>;
 }
 
-/** Pods of one Service that say the same of themselves. */
-interface Kin extends Identity {
-  /** Endpoints that have its identity; true when they got it since they are ready, and so have not started anew after it. */
-  readonly members: Map<string, boolean>;
-  /** Where it is routed to. */
-  targets: string;
-}
-
-interface Found {
-  /** By the slice's key. */
-  readonly slices: Map<string, EndpointSlice>;
-  wanted: Map<string, Endpoint>;
-  /** Endpoints to which there is nothing to say, as long as they stay as they are. */
-  readonly notOurs: Set<string>;
-  /** By what they say of themselves. */
-  readonly kin: Map<string, Kin>;
-}
-
 /** Pods of one Service that are met at once. */
 const AT_ONCE = 8;
 /** How long a plugin whose identity the registry ended is left alone, in milliseconds. */
 const REMEET_MS = 1_000;
 /** How often a pod that is not ready is tried, in milliseconds. */
 const STARTING_MS = 500;
-
-/** Where calls go: to the members that are ready, or else to those that leave and serve as yet. */
-function targetsOf({ members }: Kin, { wanted }: Found): string[] {
-  const at = (state: Endpoint['state']): string[] =>
-    [...members.keys()].flatMap((key) => {
-      const endpoint = wanted.get(key);
-      return endpoint?.state === state ? [endpoint.baseUrl] : [];
-    });
-  const ready = at('ready');
-  return ready.length > 0 ? ready : at('leaving');
-}
 
 export function startDiscovery(options: DiscoveryOptions): Discovery {
   const { kube, registry, hostUrl } = options;
@@ -122,41 +99,45 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
     const endpoint = at.wanted.get(key);
     if (endpoint === undefined) return;
     let kin: Kin | undefined;
+    const isStillReady = (): boolean => endpoint.state === 'ready' && at.wanted.get(key)?.state === 'ready';
+    const identify = (info: PluginInfo): Identity => {
+      if (!at.wanted.has(key)) throw new Error(`pod ${endpoint.pod.name} is gone`);
+      kin = kinOf(at, info);
+      registry.addPod(kin.runtimeId, endpoint.baseUrl);
+      return { runtimeId: kin.runtimeId, token: podToken(kin.token, endpoint.baseUrl) };
+    };
     try {
-      await meet(kube, { endpoint, hostUrl }, (info) => (kin = kinOf(at, info)), signal);
+      await meet(kube, { endpoint, hostUrl }, identify, signal);
       // The pod, or its identity, may have gone while it was spoken to.
       if (kin === undefined || !at.wanted.has(key) || !isKnown(at, kin)) return;
+      at.leftAlone.delete(key);
       // What started anew may say something else.
-      for (const other of at.kin.values()) if (other !== kin) other.members.delete(key);
+      const others = [...at.kin.values()].filter((other) => other !== kin && other.members.delete(key));
       const fresh = !kin.members.has(key);
-      kin.members.set(key, endpoint.state === 'ready');
+      kin.members.set(key, isStillReady());
       route(at);
+      for (const { runtimeId } of others) registry.dropPod(runtimeId, endpoint.baseUrl);
       if (fresh)
         log.info(
           { service, plugin: kin.runtimeId, pod: endpoint.pod.name, at: endpoint.baseUrl },
           'plugin found',
         );
     } catch (error) {
+      if (!at.wanted.has(key)) return;
       // What a pod answers before it is ready is no last word: its routes may not be there yet.
-      const isReady = endpoint.state === 'ready' && at.wanted.get(key)?.state === 'ready';
-      if (!(error instanceof NotOurs) || !isReady) throw error;
-      at.notOurs.add(key);
+      if (!(error instanceof NotOurs) || !isStillReady()) throw error;
+      const before = at.leftAlone.get(key);
+      // One that does not take its identity has said who it is. Of others the program may come up later: not all have a readiness probe.
+      const forGood = kin !== undefined;
+      at.leftAlone.set(key, leaveAlone(before, { why: error.message, forGood, now: performance.now() }));
       if (kin !== undefined) dismiss(at, kin);
+      if (before?.why === error.message) return;
       log.warn(
         { service, pod: endpoint.pod.name, at: endpoint.baseUrl, why: error.message },
         'plugin left alone',
       );
     }
   };
-
-  /** Whether there is something to say to an endpoint. */
-  const isStrange = (at: Found, key: string, { state }: Endpoint): boolean => {
-    if (state === 'leaving' || at.notOurs.has(key)) return false;
-    const met = [...at.kin.values()].map(({ members }) => members.get(key)).find((one) => one !== undefined);
-    return met === undefined || (state === 'ready' && !met);
-  };
-  const strangers = (at: Found): string[] =>
-    [...at.wanted].filter(([key, endpoint]) => isStrange(at, key, endpoint)).map(([key]) => key);
 
   const queue = createWorkQueue<string>({
     concurrency: 8,
@@ -166,7 +147,7 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
     async reconcile(service, signal) {
       const at = found.get(service);
       if (at === undefined) return;
-      const waiting = strangers(at);
+      const waiting = strangers(at, performance.now());
       const failed: unknown[] = [];
       let again = false;
       const next = async (): Promise<void> => {
@@ -180,23 +161,25 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
       };
       await Promise.all(Array.from({ length: Math.min(AT_ONCE, waiting.length) }, next));
       if (failed.length > 0) throw failed[0];
-      if (again) return { requeueAfterMs: STARTING_MS };
+      const requeueAfterMs = again ? STARTING_MS : nextAsking(at, performance.now());
+      if (requeueAfterMs !== undefined) return { requeueAfterMs };
     },
   });
 
   /** Brings what is known in line with what the API says now. */
   const settle = (service: string, at: Found, before: ReadonlyMap<string, Endpoint>): void => {
-    for (const { members } of at.kin.values())
-      for (const key of members.keys()) {
-        const now = at.wanted.get(key)?.state;
-        if (now === undefined) members.delete(key);
-        // Its container may have ended, and the next one knows nothing.
-        else if (now === 'starting' && before.get(key)?.state === 'ready') members.delete(key);
-      }
+    const gone = departed(at, before);
+    for (const { members } of at.kin.values()) for (const [key] of gone) members.delete(key);
     // One that is ready anew may be another program.
-    for (const key of at.notOurs) if (at.wanted.get(key)?.state !== 'ready') at.notOurs.delete(key);
+    for (const key of at.leftAlone.keys())
+      if (at.wanted.get(key)?.state !== 'ready') at.leftAlone.delete(key);
     route(at);
-    if (strangers(at).length > 0) queue.add(service);
+    for (const [key, { baseUrl }] of gone) {
+      // The next pod may have its address already.
+      if ([...at.wanted].some(([other, endpoint]) => other !== key && endpoint.baseUrl === baseUrl)) continue;
+      for (const { runtimeId } of at.kin.values()) registry.dropPod(runtimeId, baseUrl);
+    }
+    if (strangers(at, performance.now()).length > 0) queue.add(service);
   };
 
   const forget = (service: string, at: Found): void => {
@@ -208,12 +191,7 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
   const change = ({ type, object }: Change<EndpointSlice>): void => {
     const service = serviceOf(object);
     if (service === undefined) return;
-    const at: Found = found.get(service) ?? {
-      slices: new Map(),
-      wanted: new Map(),
-      notOurs: new Set(),
-      kin: new Map(),
-    };
+    const at = found.get(service) ?? nothingFound();
     found.set(service, at);
     if (type === 'deleted') at.slices.delete(keyOf(object));
     else at.slices.set(keyOf(object), object);

@@ -3,6 +3,13 @@ import t from 'tap';
 import type { EndpointSlice, Pod } from '../../../kube/index.js';
 import { allowBaseUrlOf, ownAddresses, urlHost } from '../../../server/plugin-host/discovery/addresses.js';
 import { endpointsOf, serviceOf, slimSlice } from '../../../server/plugin-host/discovery/endpoints.js';
+import {
+  leaveAlone,
+  nextAsking,
+  nothingFound,
+  strangers,
+} from '../../../server/plugin-host/discovery/found.js';
+import type { LeftAlone } from '../../../server/plugin-host/discovery/found.js';
 import { createCallCounts, HostStatus, hostStatus } from '../../../server/plugin-host/status.js';
 
 type Endpoint = EndpointSlice['endpoints'][number];
@@ -109,6 +116,31 @@ t.test('addresses', async (t) => {
     'http://[::1]:1',
   ])
     t.throws(() => allow(new URL(wrong)), /must be an address of the plugin's own pod \(10\.0\.0\.1/, wrong);
+});
+
+t.test('one that is no plugin is asked again, less and less often', async (t) => {
+  const at = nothingFound();
+  at.wanted = endpointsOf([slice([{}])]);
+  const [key = ''] = at.wanted.keys();
+  t.same(strangers(at, 0), [key]);
+  t.equal(nextAsking(at, 0), undefined);
+  let now = 0;
+  let left: LeftAlone | undefined;
+  const waits: number[] = [];
+  for (let round = 0; round < 8; round += 1) {
+    left = leaveAlone(left, { why: 'no plugin', forGood: false, now });
+    at.leftAlone.set(key, left);
+    const wait = nextAsking(at, now) ?? 0;
+    waits.push(wait);
+    t.same(strangers(at, now + wait - 1), []);
+    now += wait;
+    t.same(strangers(at, now), [key]);
+  }
+  t.same(waits, [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
+  t.equal(nextAsking(at, now + 5), 1, 'one that is overdue is asked at once');
+  at.leftAlone.set(key, leaveAlone(left, { why: 'it refuses', forGood: true, now }));
+  t.same(strangers(at, now + 1e9), []);
+  t.equal(nextAsking(at, now), undefined);
 });
 
 t.test('calls are counted, and those of long ago forgotten', async (t) => {

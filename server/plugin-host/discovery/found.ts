@@ -1,0 +1,83 @@
+/** What is found of one Service: its pods, which of them are the same plugin, and which are to be spoken to. Pure. */
+import type { EndpointSlice } from '../../ports.js';
+import type { Identity } from '../introduce.js';
+import type { Endpoint } from './endpoints.js';
+
+/** Pods of one Service that say the same of themselves. */
+export interface Kin extends Identity {
+  /** Endpoints that have its identity; true when they got it since they are ready, and so have not started anew after it. */
+  readonly members: Map<string, boolean>;
+  /** Where it is routed to. */
+  targets: string;
+}
+
+/** A pod that is ready and no plugin. */
+export interface LeftAlone {
+  readonly why: string;
+  /** Milliseconds that it is left alone before it is asked again; for good when unset, as long as its pod stays as it is. */
+  readonly waitMs: number | undefined;
+  /** When it is asked again, by the clock of `performance.now`. */
+  readonly askAt: number;
+}
+
+export interface Found {
+  /** By the slice's key. */
+  readonly slices: Map<string, EndpointSlice>;
+  wanted: Map<string, Endpoint>;
+  /** By the endpoint's key. */
+  readonly leftAlone: Map<string, LeftAlone>;
+  /** By what they say of themselves. */
+  readonly kin: Map<string, Kin>;
+}
+
+/** How soon a pod that is no plugin is asked again at first, and at last, in milliseconds. */
+const ASK_AGAIN_MS = { first: 1_000, last: 30_000 };
+
+export const nothingFound = (): Found => ({
+  ...{ slices: new Map(), wanted: new Map(), leftAlone: new Map(), kin: new Map() },
+});
+
+/** Where calls go: to the members that are ready, or else to those that leave and serve as yet. */
+export function targetsOf({ members }: Kin, { wanted }: Found): string[] {
+  const at = (state: Endpoint['state']): string[] =>
+    [...members.keys()].flatMap((key) => {
+      const endpoint = wanted.get(key);
+      return endpoint?.state === state ? [endpoint.baseUrl] : [];
+    });
+  const ready = at('ready');
+  return ready.length > 0 ? ready : at('leaving');
+}
+
+/** Endpoints of before that are gone, or whose container may have ended: the next one knows nothing. */
+export const departed = ({ wanted }: Found, before: ReadonlyMap<string, Endpoint>): [string, Endpoint][] =>
+  [...before].filter(([key, { state }]) => {
+    const now = wanted.get(key)?.state;
+    return now === undefined || (now === 'starting' && state === 'ready');
+  });
+
+/** The next wait is twice as long, up to a bound. */
+export function leaveAlone(
+  before: LeftAlone | undefined,
+  { why, forGood, now }: { readonly why: string; readonly forGood: boolean; readonly now: number },
+): LeftAlone {
+  if (forGood) return { why, waitMs: undefined, askAt: Infinity };
+  const { first, last } = ASK_AGAIN_MS;
+  const waitMs = before?.waitMs === undefined ? first : Math.min(before.waitMs * 2, last);
+  return { why, waitMs, askAt: now + waitMs };
+}
+
+/** Endpoints to which there is something to say now. */
+export const strangers = (at: Found, now: number): string[] =>
+  [...at.wanted].filter(([key, endpoint]) => isStrange(at, key, endpoint, now)).map(([key]) => key);
+
+function isStrange(at: Found, key: string, { state }: Endpoint, now: number): boolean {
+  if (state === 'leaving' || (at.leftAlone.get(key)?.askAt ?? 0) > now) return false;
+  const met = [...at.kin.values()].map(({ members }) => members.get(key)).find((one) => one !== undefined);
+  return met === undefined || (state === 'ready' && !met);
+}
+
+/** Milliseconds until the first of those that are left alone is asked again; undefined when none is. */
+export function nextAsking({ leftAlone }: Found, now: number): number | undefined {
+  const askAt = Math.min(...[...leftAlone.values()].map((one) => one.askAt));
+  return askAt === Infinity ? undefined : Math.max(askAt - now, 1);
+}
