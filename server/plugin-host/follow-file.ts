@@ -1,4 +1,5 @@
 /** The plugins that the host's file names, followed while the host runs: what is new is added, what has gone removed, what moved replaced. */
+import { inTheWay } from './managed/in-the-way.js';
 import type { Manager, ManagedPlugin, ManagedView } from './manager.js';
 import type { HostLog } from './port.js';
 
@@ -19,8 +20,10 @@ export interface Following {
 export function followFile({ manager, read, log, everyMs = 1_000 }: FollowOptions): Following {
   /** Name → where the file has it. */
   let wanted: ReadonlyMap<string, string> = new Map();
-  /** Replacements that the manager works on. */
+  /** Replacements that the manager works on, and that have not been called off. */
   const moves = new Map<string, { readonly url: string; readonly stop: AbortController }>();
+  /** What plugins leave, until what was there has been told to stop. */
+  const leaving = new Set<ManagedPlugin>();
   /** Name → what was said last about it, since what fails is tried with each look. */
   const faults = new Map<string, string>();
   let trouble = '';
@@ -40,16 +43,33 @@ export function followFile({ manager, read, log, everyMs = 1_000 }: FollowOption
       },
     );
 
-  const move = async ({ name, state }: ManagedView, url: string): Promise<void> => {
+  /** Whether nobody has to leave the url first; what runs there until then is another plugin. */
+  const isFree = (name: string, url: string, known: ReadonlyMap<string, ManagedView>): boolean => {
+    const elsewhere = [...known.values()].filter(
+      (other) => (wanted.get(other.name) ?? other.url) !== other.url,
+    );
+    const other = inTheWay(name, wanted, [...leaving, ...elsewhere]);
+    const fault = `${url}: ${other} is there`;
+    if (other !== undefined && faults.get(name) !== fault) {
+      faults.set(name, fault);
+      log.info({ plugin: name, other }, `Plugin ${name} waits until ${other} has left ${url}`);
+    }
+    return other === undefined;
+  };
+
+  const move = async ({ name, state, url: from }: ManagedView, url: string): Promise<void> => {
     // One that does not run yet has no calls to lose.
     if (state !== 'running')
       return void (await Promise.all([manager.remove(name), manager.add({ name, url })]));
     const moving = { url, stop: new AbortController() };
+    const place = { name, url: from };
     moves.set(name, moving);
+    leaving.add(place);
     try {
       await manager.replace(name, url, moving.stop.signal);
     } finally {
       if (moves.get(name) === moving) moves.delete(name);
+      leaving.delete(place);
     }
   };
 
@@ -69,8 +89,9 @@ export function followFile({ manager, read, log, everyMs = 1_000 }: FollowOption
       if (!wanted.has(name)) told('removed', name, undefined, manager.remove(name));
     for (const [name, url] of wanted) {
       const plugin = known.get(name);
+      if (plugin?.url === url || moves.has(name) || !isFree(name, url, known)) continue;
       if (plugin === undefined) told('added', name, url, manager.add({ name, url }));
-      else if (plugin.url !== url && !moves.has(name)) told('moved', name, url, move(plugin, url));
+      else told('moved', name, url, move(plugin, url));
     }
   };
 

@@ -4,9 +4,10 @@
  */
 import { isSameInfo } from './introduce.js';
 import type { Identity, PluginInfo } from './introduce.js';
+import { createEndings } from './managed/endings.js';
 import { createManaged, pause, viewOf } from './managed/plugin.js';
 import type { Managed, ManagedPlugin, ManagedView } from './managed/plugin.js';
-import { missingFor, nextChange, startupCircles } from './managed/start-order.js';
+import { createStartable } from './managed/startable.js';
 import { tether } from './managed/tether.js';
 import type { HostLog } from './port.js';
 import type { Registry } from './registry/registry.js';
@@ -49,9 +50,6 @@ export interface Manager {
   close(): Promise<void>;
 }
 
-/** Milliseconds after which a plugin that waits is asked again who it is, if nothing happens before. */
-const ASK_AGAIN_MS = 1_000;
-
 /** Begins at once, with all plugins; what one waits for is in `plugins()` and in the log. */
 export function startManager(options: ManagerOptions): Manager {
   const { registry, hostUrl, log, drained, graceMs = 30_000, retryMs = 250 } = options;
@@ -59,6 +57,8 @@ export function startManager(options: ManagerOptions): Manager {
   const running = new Set<Promise<void>>();
   /** All that have to do with a plugin's place: managed ones, those that stand by, and those that end. */
   const present = new Set<Managed>();
+  const startable = createStartable(registry, managed);
+  const endings = createEndings(graceMs);
   const create = (plugin: ManagedPlugin): Managed => {
     const entry = createManaged(plugin, { hostUrl, log, retryMs });
     present.add(entry);
@@ -67,45 +67,6 @@ export function startManager(options: ManagerOptions): Manager {
 
   const admit = (url: string, info: PluginInfo, standby: boolean): Identity =>
     registry.admit({ ...info, origin: 'managed', baseUrls: standby ? [url] : [], standby });
-
-  /** Says it of all who wait for one another; answers their names. */
-  const holdCircles = (): ReadonlySet<string> => {
-    const waiting = [...managed.values()].flatMap(({ name, state, info }) =>
-      state === 'waiting' && info !== undefined
-        ? { name, provides: info.provides, missing: missingFor(registry, info) }
-        : [],
-    );
-    const circles = startupCircles(waiting);
-    for (const circle of circles) {
-      const text = `${circle.join(', ')} need one another at start-up, so none of them can start; let one of them require the next without required_for_startup`;
-      for (const name of circle) {
-        const plugin = managed.get(name)!;
-        plugin.hold(text);
-        plugin.settle(new Error(text));
-      }
-    }
-    return new Set(circles.flat());
-  };
-
-  /** What keeps a plugin from starting; undefined when all that it needs at start-up is there. */
-  const lackOf = (info: PluginInfo): string | undefined => {
-    const missing = Object.entries(missingFor(registry, info));
-    if (missing.length === 0) return undefined;
-    return `waits for ${missing.map((need) => need.join(' ').trim()).join(', ')}, which nobody provides yet`;
-  };
-
-  /** What the plugin says of itself once it can start. It is asked anew while it waits: it may need less by then. */
-  const askStartable = async (plugin: Managed): Promise<PluginInfo> => {
-    plugin.state = 'asking';
-    for (;;) {
-      const info = (plugin.info = await plugin.ask());
-      const lack = lackOf(info);
-      if (lack === undefined) return info;
-      plugin.state = 'waiting';
-      if (!holdCircles().has(plugin.name)) plugin.hold(lack);
-      await nextChange(registry, plugin.leaving.signal, ASK_AGAIN_MS);
-    }
-  };
 
   /** An entry of this plugin at this place that a host before this one left behind. */
   const predecessor = ({ url }: Managed, { selfId }: PluginInfo): string | undefined =>
@@ -116,8 +77,11 @@ export function startManager(options: ManagerOptions): Manager {
 
   const begin = async (plugin: Managed): Promise<void> => {
     let before: string | undefined;
+    if (endings.isUnderWay(plugin.url))
+      plugin.hold('waits until the plugin that was told to stop there is away');
+    await endings.over(plugin.url, plugin.leaving.signal);
     const identity = await plugin.persist(async () => {
-      const info = await askStartable(plugin);
+      const info = await startable.ask(plugin);
       before = predecessor(plugin, info);
       return admit(plugin.url, info, before !== undefined);
     });
@@ -219,6 +183,7 @@ export function startManager(options: ManagerOptions): Manager {
             { plugin: name },
             `Plugin ${name} still has calls after ${graceMs} ms; it is told to stop all the same`,
           );
+        endings.begins(url);
         await plugin.shutdown(graceMs, reason);
       }
       // Calls that it makes itself until then are still answered.
@@ -239,7 +204,7 @@ export function startManager(options: ManagerOptions): Manager {
         ),
       );
     next.leaving.signal.throwIfAborted();
-    const lack = lackOf(info);
+    const lack = startable.lackOf(info);
     if (lack !== undefined) throw new Error(lack);
     return info;
   };
@@ -260,6 +225,7 @@ export function startManager(options: ManagerOptions): Manager {
     signal.addEventListener('abort', calledOff);
     if (signal.aborted) calledOff();
     try {
+      await endings.over(next.url, next.leaving.signal);
       const info = (next.info = await next.persist(() => askSuccessor(next, old)));
       const identity = (next.identity = admit(next.url, info, true));
       await next.persist(async () => {
@@ -320,6 +286,7 @@ export function startManager(options: ManagerOptions): Manager {
     async close() {
       const all = [...managed.values()];
       for (const { leaving } of all) leaving.abort(new Error('the host ends'));
+      endings.close();
       await Promise.all(running);
       await Promise.all(all.map((plugin) => plugin.close()));
     },

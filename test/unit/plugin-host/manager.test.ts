@@ -5,6 +5,7 @@ import type { Test } from 'tap';
 import { createHandler, listenBoth, unary } from '../../../connect/index.js';
 import { HealthState, PluginControl, PluginIdentity } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
 import { followFile } from '../../../server/plugin-host/follow-file.js';
+import { inTheWay } from '../../../server/plugin-host/managed/in-the-way.js';
 import { startManager } from '../../../server/plugin-host/manager.js';
 import type { ManagerOptions } from '../../../server/plugin-host/manager.js';
 import { until } from '../../helpers/eventually.js';
@@ -415,6 +416,79 @@ t.test('what is taken out and comes back while it still has calls is not told to
   t.equal((await call(host, '/services/s/-/M')).status, 200);
   file.plugins = [];
   await until(() => one.shutdowns.length === 1);
+});
+
+t.test(
+  'a url that a plugin leaves is another one’s once what was there is away, and no call fails',
+  async (t) => {
+    const one = await plugin(t, { selfId: 'one', provides: ['s'] });
+    const health = HealthState.UNHEALTHY;
+    const next = await plugin(t, { selfId: 'one', provides: ['s'], version: '2.0.0', health });
+    const { host, manager, file, looks } = await follow(t, { name: 'a', url: one.url });
+    await until(() => states(manager)['a'] === 'running');
+    const logged = (what: RegExp) => host.lines.filter(({ text }) => what.test(text)).length;
+    const answers = new Set<string>();
+    let over = false;
+    t.teardown(() => (over = true));
+    const load = Array.from({ length: 4 }, async () => {
+      while (!over) {
+        const { status, text } = await call(host, '/services/s/-/M?ms=1');
+        answers.add(`${status} ${text}`);
+      }
+    });
+    const held = call(host, '/services/s/-/M?held');
+    await until(() => one.served() > 1);
+
+    file.plugins = [
+      { name: 'b', url: one.url },
+      { name: 'a', url: next.url },
+    ];
+    await until(() => logged(/unhealthy: no disk/) > 0);
+    await looks(5);
+    t.same(states(manager), { a: 'running' }, 'it has not left yet');
+    next.said.health = HealthState.HEALTHY;
+    await until(() => answers.has('200 one 2.0.0'));
+    await looks(5);
+    t.same(states(manager), { a: 'running' }, 'its last call is under way');
+    one.release();
+    t.equal((await held).status, 200);
+    await until(() => states(manager)['b'] === 'asking');
+    t.equal(one.shutdowns.length, 1);
+    await until(
+      () => logged(/Plugin b at .*: waits until the plugin that was told to stop there is away/) > 0,
+    );
+    await looks(5);
+    t.equal(one.given.length, 1, 'what is told to stop gets no identity');
+
+    await one.stop();
+    const b = await plugin(t, { selfId: 'b', provides: ['b'], port: one.port });
+    await until(() => states(manager)['b'] === 'running');
+    t.match(b.given, [{ runtimeId: /^b-/ }]);
+    over = true;
+    await Promise.all(load);
+    t.same([...answers].sort(), ['200 one 1.0.0', '200 one 2.0.0']);
+    t.equal(logged(/Plugin b waits until a has left/), 1);
+    t.match(manager.plugins(), [
+      { name: 'a', url: next.url, state: 'running' },
+      { name: 'b', url: one.url, state: 'running' },
+    ]);
+  },
+);
+
+t.test('who is in the way of whom', async (t) => {
+  const wanted = new Map(Object.entries({ a: 'u2', b: 'u1', c: 'u3', d: 'u4', e: 'u5', f: 'u2' }));
+  const at = (places: Record<string, string>) => Object.entries(places).map(([name, url]) => ({ name, url }));
+  const way = (name: string, places: Record<string, string>) => inTheWay(name, wanted, at(places));
+  t.equal(way('b', {}), undefined);
+  t.equal(way('b', { a: 'u1' }), 'a');
+  t.equal(way('a', { a: 'u1' }), undefined);
+  t.equal(way('a', { a: 'u2' }), undefined, 'nobody is in its own way');
+  t.equal(way('b', { gone: 'u1' }), 'gone', 'one that is wanted nowhere, too');
+  t.equal(way('c', { d: 'u3', e: 'u4' }), 'd', 'a row');
+  t.equal(way('d', { d: 'u3', e: 'u4' }), 'e');
+  t.equal(way('a', { a: 'u1', b: 'u2' }), undefined, 'two that change places');
+  t.equal(way('b', { a: 'u1', b: 'u2' }), undefined);
+  t.equal(way('f', { a: 'u1', b: 'u2' }), 'b', 'but a third one waits for them');
 });
 
 t.test('what the log says of a file: a fault once, and none of what is taken out', async (t) => {
