@@ -1,132 +1,19 @@
 /** The controller on the embedded cluster, with real gRPC peers on the pods' addresses. */
-import { pino } from 'pino';
 import t from 'tap';
 import type { Test } from 'tap';
-import { startDevcluster } from '../../devcluster/devcluster.js';
-import {
-  CONFIG_MAPS,
-  EVENTS,
-  KubeError,
-  LEASES,
-  PODS,
-  createKube,
-  plainConnection,
-  startReflector,
-} from '../../kube/index.js';
-import type { Kube, Pod } from '../../kube/index.js';
-import { createNetworks, startController } from '../../server/networks/networks.js';
+import { CONFIG_MAPS, EVENTS, LEASES, PODS } from '../../kube/index.js';
 import { peerPodOf } from '../../server/networks/peer-pod.js';
-import { createMetrics } from '../../server/ops/metrics.js';
-import { straight } from '../../server/peers/clients.js';
-import { createPeers } from '../../server/peers/peers.js';
 import { startTestPeer } from '../helpers/lightpeers.js';
-import type { TestPeer } from '../helpers/lightpeers.js';
-import { eventually } from '../helpers/eventually.js';
+import { cuttable, joins, networkCluster, until, value } from '../helpers/network-cluster.js';
+import type { Member } from '../helpers/network-cluster.js';
 
 t.setTimeout(300_000);
-const cluster = await startDevcluster({ podStartMillis: [1, 5] });
-const kube = createKube(plainConnection({ url: cluster.url, how: 'embedded' }));
-const running = new Set<TestPeer>();
-const controllers = new Set<{ stop(): Promise<void> }>();
-t.teardown(async () => {
-  await Promise.all([...controllers].map((controller) => controller.stop()));
-  for (const peer of running) peer.stop();
-  await kube.close();
-  await cluster.close();
-});
+const { kube, makePod, makeMember, start, together } = await networkCluster(t);
 
-const until = <T>(what: string, look: () => T | Promise<T>, holds: (seen: T) => boolean): Promise<T> =>
-  eventually(look, holds, { what });
-
-let names = 0;
-async function makePod(
-  namespace: string,
-  network: string | undefined,
-  containers: NonNullable<Pod['spec']>['containers'] = [{ name: 'klightpeer', image: 'peer' }],
-): Promise<{ name: string; ip: string }> {
-  const name = `pod-${++names}`;
-  await kube.create(PODS, namespace, {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, namespace, labels: network === undefined ? {} : { 'klight.networkId': network } },
-    spec: { containers },
-  });
-  const pod = await until(
-    name,
-    () => kube.get(PODS, { namespace, name }),
-    ({ status }) => status?.phase === 'Running' && status.podIP !== undefined,
-  );
-  return { name, ip: pod.status?.podIP ?? '' };
-}
-
-interface Member {
-  name: string;
-  peer: TestPeer;
-}
-async function makeMember(
-  namespace: string,
-  network: string,
-  kind: TestPeer['kind'] = 'ours',
-): Promise<Member> {
-  const { name, ip } = await makePod(namespace, network);
-  const peer = await startTestPeer(`${ip}:9081`, kind);
-  running.add(peer);
-  return { name, peer };
-}
-
-function start(options: { namespaces?: string[]; shared?: Record<string, string[]>; kube?: Kube } = {}) {
-  const metrics = createMetrics();
-  const peers = createPeers(straight);
-  const used = options.kube ?? kube;
-  const common = {
-    kube: used,
-    peers,
-    log: pino({ level: 'silent' }),
-    shared: options.shared ?? {},
-    ownNamespace: 'default',
-    peerImage: undefined,
-  };
-  const election = startController(
-    { ...common, metrics, reflect: (asked) => startReflector({ ...asked, kube: used }) },
-    { namespaces: options.namespaces ?? [], healthMs: 500, identity: `test-${++names}` },
-  );
-  const controller = {
-    metrics,
-    networks: createNetworks(common),
-    leading: () => election.leading(),
-    async stop() {
-      controllers.delete(controller);
-      await election.stop();
-      await peers.close();
-    },
-  };
-  controllers.add(controller);
-  return controller;
-}
-
-const addresses = (...members: Member[]): string[] => members.map(({ peer }) => peer.address).sort();
-/** All of them know each other and nobody else. */
-const together = (...members: Member[]): Promise<unknown> =>
-  until(
-    `network of ${members.map(({ name }) => name).join()}`,
-    () => members.map(({ peer }) => peer.members().sort()),
-    (lists) => lists.every((list) => list.join() === addresses(...members).join()),
-  );
 const eventsOf = async (name: string): Promise<string[]> => {
   const { items } = await kube.list(EVENTS, 'default', { fieldSelector: `involvedObject.name=${name}` });
   return items.filter(({ source }) => source?.component === 'xi-k8s').map(({ reason = '' }) => reason);
 };
-const joins = (...members: Member[]): number =>
-  members.flatMap(({ peer }) => peer.told).filter((told) => told.startsWith('join')).length;
-const value = (metrics: { render(): string }, line: string): number =>
-  Number(
-    metrics
-      .render()
-      .split('\n')
-      .find((one) => one.startsWith(`${line} `))
-      ?.split(' ')[1] ?? 0,
-  );
-
 async function namespace(name: string): Promise<void> {
   await kube.create(
     { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace', namespaced: false },
@@ -181,7 +68,6 @@ t.test('our peers', { timeout: 120_000 }, async (t) => {
     const [first, ...rest] = members as [Member, ...Member[]];
     await kube.delete(PODS, { namespace: 'default', name: first.name });
     first.peer.stop();
-    running.delete(first.peer);
     await together(...rest);
     const late = await makeMember('default', 'ours');
     members.splice(0, 1);
@@ -291,7 +177,7 @@ t.test('which pods are peers', { timeout: 120_000 }, async (t) => {
     { name: 'custom', image: 'peer', ports: [{ name: 'klightport', containerPort: 7777 }] },
   ]);
   const peer = await startTestPeer(`${named.ip}:7777`, 'ours');
-  running.add(peer);
+  t.teardown(() => peer.stop());
   const plain = await makeMember('default', 'ports');
   await together(plain, { name: named.name, peer });
 
@@ -377,24 +263,8 @@ t.test('namespaces', { timeout: 120_000 }, async (t) => {
   });
 });
 
-/** A Kube whose every call fails from a moment on, as for a process that is cut off. */
-function cuttable(): { kube: Kube; cut(): void } {
-  let off = false;
-  const cutOff = () =>
-    Promise.reject(new KubeError('cut off', { reason: 'unreachable', outcome: 'not_sent' }));
-  return {
-    kube: new Proxy(kube, {
-      get: (target, name, receiver) => {
-        const found: unknown = Reflect.get(target, name, receiver);
-        return typeof found === 'function' && off && name !== 'watch' ? cutOff : found;
-      },
-    }),
-    cut: () => void (off = true),
-  };
-}
-
 t.test('replicas', { timeout: 120_000 }, async (t: Test) => {
-  const { kube: weak, cut } = cuttable();
+  const { kube: weak, cut } = cuttable(kube);
   const first = start({ kube: weak });
   await until('a leader', first.leading, (leads) => leads);
   const second = start();
