@@ -157,6 +157,8 @@ export interface Peers {
     page: { limit: number; continue?: string | undefined },
     io?: PeerIo,
   ): Promise<{ blocks: PeerBlock[]; next?: string }>;
+  /** The payloads of blocks of programs, newest first, of either kind of peer; who leaves early ends the call. */
+  payloads(peer: PeerAt, io?: PeerIo): AsyncGenerator<Uint8Array, void, undefined>;
   /** Blocks of programs, oldest first, then each as it comes, until the signal fires. */
   watch(peer: PeerAt, cursor: string | undefined, io?: PeerIo): AsyncGenerator<PeerEvent, void, undefined>;
   close(): Promise<void>;

@@ -49,6 +49,7 @@ function playedPeers(joinMs: number) {
     leave: unused,
     persist: unused,
     list: unused,
+    payloads: unused,
     watch: unused,
     close: () => Promise.resolve(),
   };

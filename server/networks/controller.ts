@@ -4,6 +4,8 @@ import { PeerError } from '../peer-error.js';
 import { createWorkQueue } from '../ports.js';
 import type { Kube, Leadership, Log, Peers, Reflect } from '../ports.js';
 import type { Ask } from './ask.js';
+import { createDoubts, MOMENT_MS } from './doubts.js';
+import { isDoubtful, joining } from './halves.js';
 import { createLedger } from './ledger.js';
 import type { NetworkMetrics } from './network-metrics.js';
 import type { SharedNetworks } from './network-key.js';
@@ -64,6 +66,7 @@ export async function control(leadership: Leadership, options: ControllerOptions
     instance: options.identity,
   });
   const run = createSteps({ peers: options.peers, leadership, events, metrics });
+  const doubts = createDoubts(options.peers);
   /** Since when a peer is silent, by uid. */
   const silentSince = new Map<string, number>();
   /** Joins that were told to be done, by uid: the incarnation. */
@@ -120,18 +123,34 @@ export async function control(leadership: Leadership, options: ControllerOptions
     const done = new Map(ledger.get(key));
     for (const { uid, incarnation } of known.pods)
       if (reports.get(uid)?.kind === 'mute' && joined.get(uid) === incarnation) done.set(uid, incarnation);
+    await doubts.look({ pods: known.pods, reports, done }, signal);
     const decided = plan({ ...known, reports, done });
     metrics.standings(key, decided.standings);
     await ledger.set(key, decided.done, signal);
     settle(key, decided, known);
+    /** What was written of peers that are told to join, before it was. */
+    const before = new Map<string, string | undefined>();
+    const write = ({ uid }: PeerPod, text: string | undefined, until: AbortSignal): Promise<void> => {
+      const rows = new Map(ledger.get(key));
+      if (text === undefined) rows.delete(uid);
+      else rows.set(uid, text);
+      return ledger.set(key, rows, until);
+    };
     const outcome = await run(key, decided, {
       isJoined: (pod) => joined.get(pod.uid) === pod.incarnation,
+      begin: async (pod, report) => {
+        if (report?.kind !== 'mute') return;
+        before.set(pod.uid, isDoubtful(pod, ledger.get(key)) ? undefined : ledger.get(key).get(pod.uid));
+        doubts.forget(pod.uid);
+        await write(pod, joining(pod.incarnation), signal);
+      },
+      undo: async (pod, report) => {
+        if (report?.kind === 'mute') await write(pod, before.get(pod.uid), AbortSignal.timeout(KEEP_MS));
+      },
       keep: async (pod, report) => {
         joined.set(pod.uid, pod.incarnation);
-        if (report?.kind !== 'mute') return;
         // Kept also when the leading ends meanwhile: the join is done.
-        const kept = new Map([...ledger.get(key), [pod.uid, pod.incarnation]]);
-        await ledger.set(key, kept, AbortSignal.timeout(KEEP_MS));
+        if (report?.kind === 'mute') await write(pod, pod.incarnation, AbortSignal.timeout(KEEP_MS));
       },
       left: (pod) => roster.arrived(key, pod.uid),
       seenOff: (pod) => roster.seenOff(key, pod.uid),
@@ -146,7 +165,11 @@ export async function control(leadership: Leadership, options: ControllerOptions
     said.delete(key);
     if (outcome.done > 0) return { requeueAfterMs: LOOK_MS };
     // Spread, so that not all networks are asked at once.
-    const intervalMs = Math.max(healthMs, (roster.size() / ASKED_A_SECOND) * 1000);
+    const spread = Math.max(healthMs, (roster.size() / ASKED_A_SECOND) * 1000);
+    const isOpen = decided.standings.some(
+      ({ pod, state }) => state === 'apart' && isDoubtful(pod, decided.done),
+    );
+    const intervalMs = isOpen ? Math.min(spread, MOMENT_MS) : spread;
     return { requeueAfterMs: intervalMs * (0.75 + Math.random() / 2) };
   };
 
@@ -188,6 +211,7 @@ export async function control(leadership: Leadership, options: ControllerOptions
           events.forget(uid);
           silentSince.delete(uid);
           joined.delete(uid);
+          doubts.forget(uid);
         }
         for (const key of roster.change(change)) queue.add(key);
       },

@@ -1,13 +1,13 @@
 /**
- * What was joined of the peers that cannot be asked: a ConfigMap in the operator's namespace, a key a network, so that a restart
- * joins nobody twice.
+ * What was joined of the peers that cannot be asked, and what is about to be: a ConfigMap in the operator's namespace, a key a
+ * network, so that whoever leads next joins nobody twice.
  */
 import { isStatus } from '../kube-errors.js';
 import { CONFIG_MAPS } from '../ports.js';
 import type { ConfigMap, Kube } from '../ports.js';
 import { ledgerKey } from './network-key.js';
 
-/** uid → incarnation. */
+/** uid → incarnation, or `joining` of it. */
 export type Done = ReadonlyMap<string, string>;
 
 export interface Ledger {

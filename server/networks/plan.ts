@@ -3,14 +3,19 @@
  * Pure, and decided afresh each time; once all is done it answers no steps.
  */
 import type { PeerStatus } from '../ports.js';
+import { byAge, halves, oldestOf } from './halves.js';
+import type { Node } from './halves.js';
 import type { PeerPod } from './peer-pod.js';
 
 /** What came of asking a pod's peer. */
 export type Report =
   /** It says what it belongs to. */
   | ({ readonly kind: 'status' } & PeerStatus)
-  /** It is healthy, and speaks the reference's protocol only: it cannot be asked. */
-  | { readonly kind: 'mute' }
+  /**
+   * It is healthy, and speaks the reference's protocol only: it cannot be asked. `found` is what its blocks tell of a join of
+   * which nobody knows how it ended: that it happened; that it looks so, which may be chance; or that it did not.
+   */
+  | { readonly kind: 'mute'; readonly found?: 'joined' | 'alike' | 'apart' }
   /** It does not answer; `lost` when for so long that the other members have dropped it. */
   | { readonly kind: 'silent'; readonly why: string; readonly lost: boolean };
 
@@ -26,7 +31,7 @@ export interface Situation {
   readonly pods: readonly PeerPod[];
   /** By uid; a pod that was not asked has none. */
   readonly reports: ReadonlyMap<string, Report>;
-  /** Peers that cannot be asked and were joined: uid → incarnation. */
+  /** Peers that cannot be asked and were joined: uid → incarnation, or `joining` of it where it is not known how that ended. */
   readonly done: ReadonlyMap<string, string>;
   /** Running pods of other networks, by address. */
   readonly elsewhere: Pick<ReadonlyMap<string, Stranger>, 'get'>;
@@ -74,82 +79,12 @@ export interface Plan {
 }
 
 type Status = Extract<Report, { kind: 'status' }>;
-interface Node {
-  readonly pod: PeerPod;
-  readonly address: string;
-  /** Undefined for a peer that cannot be asked. */
-  readonly status: Status | undefined;
-}
-
-const byAge = (a: PeerPod, b: PeerPod): number =>
-  a.createdAt - b.createdAt || (a.uid < b.uid ? -1 : a.uid > b.uid ? 1 : 0);
 
 /** What keeps a healthy peer from being joined: words, or undefined. */
 const unfit = (pod: PeerPod, { self }: Status): string | undefined =>
   self === pod.address
     ? undefined
     : `its peer calls itself ${self || 'nothing'}, where others would not find it; it must listen on and name its pod's address, ${pod.address}`;
-
-/** Nodes in sets by who is linked to whom, directly or not. */
-function united(nodes: readonly Node[], linked: (node: Node) => Iterable<Node>): Node[][] {
-  const left = new Set(nodes);
-  const sets: Node[][] = [];
-  for (const start of nodes) {
-    if (!left.delete(start)) continue;
-    const set = [start];
-    for (const node of set) for (const other of linked(node)) if (left.delete(other)) set.push(other);
-    sets.push(set);
-  }
-  return sets;
-}
-
-/** Peers that know each other, as sets. */
-function halves(nodes: readonly Node[], done: Situation['done']): Node[][] {
-  const asked = nodes.filter(({ status }) => status !== undefined);
-  const mute = nodes.filter(({ status }) => status === undefined);
-  const lists = new Map(asked.map((node) => [node, new Set(node.status?.members)]));
-  const byAddress = new Map(asked.map((node) => [node.address, node]));
-  const knows = (node: Node, other: Node): boolean => lists.get(node)?.has(other.address) === true;
-  const sets = united(asked, (node) =>
-    [...(lists.get(node) ?? [])].flatMap((member) => {
-      const other = byAddress.get(member);
-      return other !== undefined && knows(other, node) ? [other] : [];
-    }),
-  );
-
-  // One that cannot be asked belongs to those of whom most list it. Started anew since it was joined, it has forgotten, whatever
-  // they list.
-  const witnesses = (node: Node, set: readonly Node[]): number => set.filter((by) => knows(by, node)).length;
-  const current = ({ pod }: Node): boolean => done.get(pod.uid) === pod.incarnation;
-  const homes = new Map<Node, Node[]>();
-  for (const node of mute) {
-    const home = sets.reduce<Node[]>(
-      (best, set) => (witnesses(node, set) > witnesses(node, best) ? set : best),
-      [],
-    );
-    if (home.length > 0 && (current(node) || !done.has(node.pod.uid))) homes.set(node, home);
-  }
-  // Those who list some of them know what became of the rest: it was dropped. Without such, what was done is all there is to go by.
-  const together = homes.size > 0 ? [] : mute.filter(current);
-  for (const [node, home] of homes) home.push(node);
-  const alone = mute.filter((node) => !homes.has(node) && !together.includes(node)).map((node) => [node]);
-  return [...sets, ...alone, ...(together.length > 0 ? [together] : [])];
-}
-
-const blocksOf = (half: readonly Node[]): number =>
-  Math.max(...half.map(({ status }) => status?.blocks ?? 0));
-const oldestOf = (half: readonly Node[]): PeerPod => half.map(({ pod }) => pod).sort(byAge)[0]!;
-
-/**
- * The half that the others join comes first: the larger; of equal ones that with a peer that cannot merge, as it loses what it
- * has when it joins; then that with more blocks; then the older.
- */
-const byWeight = (a: readonly Node[], b: readonly Node[]): number =>
-  b.length - a.length ||
-  Number(b.some(({ status }) => status === undefined)) -
-    Number(a.some(({ status }) => status === undefined)) ||
-  blocksOf(b) - blocksOf(a) ||
-  byAge(oldestOf(a), oldestOf(b));
 
 /** Why a peer has to leave the network that it is in, or undefined. */
 function misplaced(node: Node, nodes: readonly Node[], situation: Situation): string | undefined {
@@ -220,7 +155,10 @@ export function plan(situation: Situation): Plan {
     // It is alone then, and forgets what it had.
     return { ...node, status: { ...node.status, members: [], blocks: 0 } };
   });
-  const [main = [], ...others] = halves(after, situation.done).sort(byWeight);
+  const {
+    halves: [main = [], ...others],
+    held,
+  } = halves(after, situation);
   const contacts = [...main]
     .sort((a, b) => Number(a.status === undefined) - Number(b.status === undefined) || byAge(b.pod, a.pod))
     .map(({ pod }) => pod);
@@ -239,7 +177,7 @@ export function plan(situation: Situation): Plan {
         dropped.add(address);
         steps.push({ do: 'drop', pod, address });
       }
-  for (const half of others.sort((a, b) => byAge(oldestOf(a), oldestOf(b)))) {
+  for (const half of [...others].sort((a, b) => byAge(oldestOf(a), oldestOf(b)))) {
     const aged = [...half].sort((a, b) => byAge(a.pod, b.pod));
     const [first, ...rest] = aged.filter(({ status }) => status !== undefined);
     if (first !== undefined) steps.push({ do: rest.length > 0 ? 'merge' : 'join', pod: first.pod, contacts });
@@ -247,9 +185,9 @@ export function plan(situation: Situation): Plan {
     for (const { pod, status } of aged) if (status === undefined) steps.push({ do: 'join', pod, contacts });
   }
 
-  for (const { pod } of main) {
+  for (const [pod, why] of [...held, ...main.map(({ pod }) => [pod, undefined] as const)]) {
     const { why: _, ...standing } = standings.get(pod)!;
-    standings.set(pod, { ...standing, state: 'member' });
+    standings.set(pod, why === undefined ? { ...standing, state: 'member' } : { ...standing, why });
   }
   for (const [pod, why] of leaving)
     standings.set(pod, {

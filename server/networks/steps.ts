@@ -1,5 +1,6 @@
 /** Does what a plan says, one step after another. */
 import { PeerError } from '../peer-error.js';
+import type { PeerFault } from '../peer-error.js';
 import type { Leadership, Peers } from '../ports.js';
 import type { NetworkMetrics } from './network-metrics.js';
 import { placeOf } from './peer-pod.js';
@@ -18,6 +19,10 @@ interface Options {
 export interface Progress {
   /** Whether the pod was told to join before, and said that it did. */
   isJoined(pod: PeerPod): boolean;
+  /** Writes down that the pod's peer is about to be told to join. What it rejects with, the peer is not told. */
+  begin(pod: PeerPod, report: Report | undefined): Promise<void>;
+  /** Takes back what `begin` wrote: the peer refused, and nothing happened. */
+  undo(pod: PeerPod, report: Report | undefined): Promise<void>;
   /** Remembers a join. */
   keep(pod: PeerPod, report: Report | undefined): Promise<void>;
   /** The peer has left the network that it was in, and is empty. */
@@ -37,10 +42,12 @@ export interface Outcome {
 const JOIN_MS = 20_000;
 const LEAVE_MS = 5_000;
 /**
- * How long a join that is under way may go on when the leading ends, in milliseconds: one that is cut off may be done and is not
- * written down, and the next leader would do it again, upon which peers of the reference list it twice.
+ * How long a join that is under way may go on when the leading ends, in milliseconds: of one that is cut off nobody knows whether
+ * it happened, and a peer of the reference may be left half in.
  */
 const FINISH_MS = 5_000;
+/** What a peer says that did not join: the others leave it open. */
+const NOTHING_HAPPENED: ReadonlySet<PeerFault> = new Set(['refused', 'unsupported']);
 /** Contacts that one pass tries for a peer. */
 const CONTACTS = 3;
 
@@ -61,12 +68,8 @@ export function createSteps({ peers, leadership, events, metrics }: Options) {
   /** Joins by the first contact that takes it. @throws the last contact's error. */
   const join = async (
     step: Extract<Step, { do: 'join' | 'merge' }>,
-    newest: readonly PeerPod[],
-    unfit: ReadonlySet<string>,
+    contacts: readonly PeerPod[],
   ): Promise<PeerPod> => {
-    const contacts = [...newest, ...step.contacts]
-      .filter(({ uid }) => uid !== step.pod.uid && !unfit.has(uid))
-      .slice(0, CONTACTS);
     let last = new PeerError('refused', 'there is nobody to join.');
     for (const contact of contacts) {
       try {
@@ -103,31 +106,44 @@ export function createSteps({ peers, leadership, events, metrics }: Options) {
     const reports = new Map(plan.standings.map(({ pod, report }) => [pod.uid, report]));
     const unfit = new Set<string>();
 
-    const act = async (step: Step): Promise<void> => {
+    /** Answers false when it was not done because the leading is over. */
+    const act = async (step: Step): Promise<boolean> => {
       const { pod } = step;
       switch (step.do) {
         case 'drop':
           await peers.leave(placeOf(pod), step.address, { signal, timeoutMs: LEAVE_MS });
-          return;
+          return true;
         case 'leave':
           await leave(step);
           progress.left(pod);
           events.tell(pod, 'Normal', 'LeftNetwork', `The peer has left its network: ${step.why}.`);
-          return;
+          return true;
         default: {
           // One that could not leave would carry the state of one network into another.
-          if (unfit.has(pod.uid)) return;
+          if (unfit.has(pod.uid)) return true;
+          const report = reports.get(pod.uid);
+          const contacts = [...newest, ...step.contacts]
+            .filter(({ uid }) => uid !== pod.uid && !unfit.has(uid))
+            .slice(0, CONTACTS);
           const repeated = progress.isJoined(pod);
+          if (contacts.length > 0) await progress.begin(pod, report);
+          // Writing that took its time.
+          if (!leadership.holds()) return false;
           const began = performance.now();
-          const contact = await join(step, newest, unfit);
+          const contact = await join(step, contacts).catch(async (error: unknown) => {
+            // Of anything else one does not know whether it happened.
+            if (error instanceof PeerError && NOTHING_HAPPENED.has(error.fault))
+              await progress.undo(pod, report);
+            throw error;
+          });
           metrics.joined(step.do, (performance.now() - began) / 1000);
-          await progress.keep(pod, reports.get(pod.uid));
+          await progress.keep(pod, report);
           if (repeated)
             throw new PeerError(
               'refused',
               `The peer of pod ${called(pod)} joins ${network} and is no member after it.`,
             );
-          if (reports.get(pod.uid)?.kind === 'status') newest.unshift(pod);
+          if (report?.kind === 'status') newest.unshift(pod);
           events.tell(
             pod,
             'Normal',
@@ -136,6 +152,7 @@ export function createSteps({ peers, leadership, events, metrics }: Options) {
               ? `The peer has taken its half of network ${network} to that of pod ${called(contact)}.`
               : `The peer has joined network ${network} by pod ${called(contact)}.`,
           );
+          return true;
         }
       }
     };
@@ -144,7 +161,7 @@ export function createSteps({ peers, leadership, events, metrics }: Options) {
       // A process that was stopped for a while learns here that another leads.
       if (!leadership.holds()) break;
       try {
-        await act(step);
+        if (!(await act(step))) break;
         done++;
         metrics.step(step.do, 'ok');
       } catch (error) {

@@ -218,6 +218,7 @@ export function createPeers(findWay: FindWay, findTls?: FindTls): Peers {
         ),
       );
     },
+    payloads: query,
     async list(peer, page, io) {
       if (page.continue?.startsWith('query:') === true) return listByQuery(peer, page, io);
       return either(

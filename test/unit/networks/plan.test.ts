@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { PeerPod } from '../../../server/networks/peer-pod.js';
+import { joining } from '../../../server/networks/halves.js';
 import { plan } from '../../../server/networks/plan.js';
 import type { Report, Situation } from '../../../server/networks/plan.js';
 import { World } from './world.js';
@@ -31,6 +32,10 @@ const knows = (self: string, members: string, blocks = 0): Report => ({
   version: '1',
 });
 const MUTE: Report = { kind: 'mute' };
+const [JOINED, ALIKE, APART] = (['joined', 'alike', 'apart'] as const).map((found): Report => ({
+  kind: 'mute',
+  found,
+})) as [Report, Report, Report];
 const SILENT: Report = { kind: 'silent', why: 'it is away', lost: false };
 const LOST: Report = { kind: 'silent', why: 'it is away', lost: true };
 
@@ -38,8 +43,12 @@ interface Case {
   title: string;
   /** Pods and what their peers say: a list of members, or a report. */
   pods: Record<string, string | Report | PeerPod>;
+  /** What the peers of pods say that `pods` has as such. */
+  reports?: Record<string, Report>;
   done?: string;
   stale?: string;
+  /** Those that were told to join, and of whom it is not known whether they did. */
+  open?: string;
   elsewhere?: string;
   moved?: string;
   settled?: string;
@@ -52,6 +61,7 @@ interface Case {
   states: string;
   contacts?: string;
   doneAfter?: string;
+  openAfter?: string;
 }
 
 const cases: Case[] = [
@@ -166,12 +176,164 @@ const cases: Case[] = [
     doneAfter: 'ab',
   },
   {
+    title:
+      'the reference: a new one does not become the network because the one who is it is silent for a moment',
+    pods: { a: SILENT, b: MUTE },
+    done: 'a',
+    steps: [],
+    states: 'ua',
+    doneAfter: 'a',
+  },
+  {
     title: 'the reference: silent for long was dropped',
     pods: { a: MUTE, b: LOST },
     done: 'ab',
     steps: [],
     states: 'mu',
     doneAfter: 'a',
+  },
+  {
+    title:
+      'the reference: it may have joined, and nothing tells: it is not joined again, and nobody joins it',
+    pods: { a: MUTE, b: MUTE, c: MUTE },
+    done: 'a',
+    open: 'b',
+    steps: ['join c via a'],
+    states: 'maa',
+    contacts: 'a',
+    doneAfter: 'a',
+    openAfter: 'b',
+  },
+  {
+    title: 'the reference: whom another may have joined stays, though an older one comes',
+    pods: { a: MUTE, b: MUTE, c: MUTE },
+    done: 'b',
+    open: 'c',
+    steps: ['join a via b'],
+    states: 'ama',
+    contacts: 'b',
+    doneAfter: 'b',
+    openAfter: 'c',
+  },
+  {
+    title: 'the reference: so does the first of those who may have joined somebody who is gone',
+    pods: { a: MUTE, b: MUTE, c: MUTE },
+    open: 'bc',
+    steps: ['join a via b'],
+    states: 'ama',
+    doneAfter: 'b',
+    openAfter: 'c',
+  },
+  {
+    title: 'the reference: it looks as if it had joined',
+    pods: { a: MUTE, b: ALIKE },
+    done: 'a',
+    open: 'b',
+    steps: [],
+    states: 'mm',
+    contacts: 'a',
+    doneAfter: 'a',
+    openAfter: 'b',
+  },
+  {
+    title: 'the reference: it had joined',
+    pods: { a: MUTE, b: JOINED },
+    done: 'a',
+    open: 'b',
+    steps: [],
+    states: 'mm',
+    contacts: 'ba',
+    doneAfter: 'ab',
+  },
+  {
+    title: 'the reference: it had not joined',
+    pods: { a: MUTE, b: APART },
+    done: 'a',
+    open: 'b',
+    steps: ['join b via a'],
+    states: 'ma',
+    doneAfter: 'a',
+    openAfter: 'b',
+  },
+  {
+    title: 'the reference: whom it may have joined is silent for a moment: all wait',
+    pods: { a: SILENT, b: MUTE, c: MUTE },
+    done: 'a',
+    open: 'b',
+    steps: [],
+    states: 'uaa',
+    contacts: '',
+    doneAfter: 'a',
+    openAfter: 'b',
+  },
+  {
+    title: 'the reference: whom they may have joined is gone: the first is the network',
+    pods: { a: LOST, b: MUTE, c: MUTE },
+    done: 'a',
+    open: 'bc',
+    steps: [],
+    states: 'uma',
+    contacts: 'b',
+    doneAfter: 'b',
+    openAfter: 'c',
+  },
+  {
+    title: 'the reference: it may have joined, and is silent for a moment',
+    pods: { a: MUTE, b: SILENT },
+    done: 'a',
+    open: 'b',
+    steps: [],
+    states: 'mu',
+    doneAfter: 'a',
+    openAfter: 'b',
+  },
+  {
+    title: 'the reference: it may have joined, and was dropped since',
+    pods: { a: MUTE, b: LOST },
+    done: 'a',
+    open: 'b',
+    steps: [],
+    states: 'mu',
+    doneAfter: 'a',
+  },
+  {
+    title: 'the reference: it may have joined, and was started anew since',
+    pods: { a: MUTE, b: pod('b', { incarnation: 'new' }), c: MUTE },
+    reports: { b: MUTE },
+    done: 'a',
+    open: 'b',
+    steps: ['join b via a', 'join c via a'],
+    states: 'maa',
+    doneAfter: 'a',
+    openAfter: 'b',
+  },
+  {
+    title: 'both kinds: it may have joined, and is listed',
+    pods: { a: 'ab', b: MUTE },
+    open: 'b',
+    steps: [],
+    states: 'mm',
+    doneAfter: 'b',
+  },
+  {
+    title: 'both kinds: it may have joined, and those who list others of its kind do not list it',
+    pods: { a: 'ab', b: MUTE, c: MUTE },
+    done: 'b',
+    open: 'c',
+    steps: ['join c via ab'],
+    states: 'mma',
+    doneAfter: 'b',
+    openAfter: 'c',
+  },
+  {
+    title: 'both kinds: it may have joined; one of ours that is new is no witness',
+    pods: { a: MUTE, b: MUTE, c: 'c' },
+    done: 'a',
+    open: 'b',
+    steps: ['join c via a'],
+    states: 'maa',
+    doneAfter: 'a',
+    openAfter: 'b',
   },
   {
     title: 'both kinds: listed by one that can be asked is a member, and noted',
@@ -335,15 +497,17 @@ const isPod = (value: string | Report | PeerPod): value is PeerPod =>
 
 function situationOf({
   pods,
+  reports: more = {},
   done = '',
   stale = '',
+  open = '',
   elsewhere = '',
   moved = '',
   settled = '',
   leaving = '',
   departed = '',
 }: Case): Situation {
-  const reports = new Map<string, Report>();
+  const reports = new Map(Object.entries(more));
   for (const [name, says] of Object.entries(pods))
     if (!isPod(says)) reports.set(name, typeof says === 'string' ? knows(name, says) : says);
   return {
@@ -352,6 +516,7 @@ function situationOf({
     done: new Map([
       ...[...done].map((name) => [name, pod(name).incarnation] as const),
       ...[...stale].map((name) => [name, 'of another time'] as const),
+      ...[...open].map((name) => [name, joining(pod(name).incarnation)] as const),
     ]),
     elsewhere: new Map(
       [...elsewhere].map((name) => [
@@ -378,7 +543,19 @@ for (const one of cases)
     t.same(said, one.steps);
     t.equal(decided.standings.map(({ state }) => state[0]).join(''), one.states);
     if (one.contacts !== undefined) t.equal(decided.contacts.map(({ uid }) => uid).join(''), one.contacts);
-    if (one.doneAfter !== undefined) t.equal([...decided.done.keys()].sort().join(''), one.doneAfter);
+    const openAfter = [...decided.done]
+      .flatMap(([uid, text]) => (text === joining(pod(uid).incarnation) ? [uid] : []))
+      .sort()
+      .join('');
+    if (one.doneAfter !== undefined)
+      t.equal(
+        [...decided.done.keys()]
+          .filter((uid) => !openAfter.includes(uid))
+          .sort()
+          .join(''),
+        one.doneAfter,
+      );
+    t.equal(openAfter, one.openAfter ?? '', 'of whom it is not known');
     for (const { state, why } of decided.standings)
       t.equal(why === undefined, state === 'member', 'who is no member has a reason');
     t.end();
@@ -386,11 +563,13 @@ for (const one of cases)
 
 type Blow = 'remove' | 'readdress' | 'restart' | 'unlabel';
 type Event =
-  | { do: 'add'; network: number; kind: Kind }
+  | { do: 'add'; network: number; kind: Kind; early: boolean }
   | { do: Blow; which: number }
   | { do: 'relabel'; which: number; network: number }
   | { do: 'split'; sides: boolean[] }
   | { do: 'restart controller' }
+  | { do: 'kill leader'; at: 'told' | 'joined' }
+  | { do: 'write'; which: number }
   | { do: 'repeat' };
 
 const NETWORKS = ['m', 'n'];
@@ -401,7 +580,12 @@ const eventOf = (kinds: readonly Kind[]): fc.Arbitrary<Event> =>
   fc.oneof(
     {
       weight: 5,
-      arbitrary: fc.record({ do: fc.constant('add' as const), network, kind: fc.constantFrom(...kinds) }),
+      arbitrary: fc.record({
+        do: fc.constant('add' as const),
+        network,
+        kind: fc.constantFrom(...kinds),
+        early: fc.boolean(),
+      }),
     },
     {
       weight: 4,
@@ -419,14 +603,20 @@ const eventOf = (kinds: readonly Kind[]): fc.Arbitrary<Event> =>
       }),
     },
     fc.constant({ do: 'restart controller' } as const),
+    fc.record({
+      do: fc.constant('kill leader' as const),
+      at: fc.constantFrom('told' as const, 'joined' as const),
+    }),
+    fc.record({ do: fc.constant('write' as const), which }),
     fc.constant({ do: 'repeat' } as const),
   );
 
 /** Lets it happen. What the reference's peers cannot mend is not done to them: they know no leaving. */
 function happen(world: World, event: Event): void {
   const uids = [...world.pods.keys()];
-  if (event.do === 'add') return void world.add(NETWORKS[event.network]!, event.kind);
+  if (event.do === 'add') return void world.add(NETWORKS[event.network]!, event.kind, event.early);
   if (event.do === 'restart controller') return world.restartController();
+  if (event.do === 'kill leader') return world.killLeader(event.at);
   if (event.do === 'repeat') return;
   if (event.do === 'split')
     return world.split(
@@ -434,6 +624,7 @@ function happen(world: World, event: Event): void {
     );
   const uid = uids[event.which % Math.max(1, uids.length)];
   if (uid === undefined) return;
+  if (event.do === 'write') return world.write(uid);
   const canLeave = world.peer(uid).kind === 'ours';
   if (event.do !== 'relabel' && event.do !== 'unlabel') world[event.do](uid);
   else if (canLeave) world.relabel(uid, event.do === 'relabel' ? NETWORKS[event.network] : undefined);
@@ -469,6 +660,22 @@ function check(world: World): void {
         say(`${step}, whose label never changed`);
 }
 
+/** Once their network has a block that tells, those of the reference are all together, too. */
+function checkReference(world: World): void {
+  for (const name of NETWORKS) {
+    const pods = [...world.pods.values()].filter((pod) => pod.network === name);
+    if (pods.some(({ uid }) => world.peer(uid).kind === 'ours')) continue;
+    const first = pods.find(({ uid }) => world.isNoted(uid));
+    if (first === undefined) continue;
+    world.write(first.uid);
+    world.settle();
+    check(world);
+    const { members } = world.peer(first.uid);
+    for (const { uid, address } of pods)
+      if (!members.includes(address)) throw new Error(`${uid} is left out: ${world.log.join()}`);
+  }
+}
+
 const runs = (kinds: readonly Kind[], title: string): void => {
   t.test(`whatever happens: ${title}`, (t) => {
     fc.assert(
@@ -479,14 +686,17 @@ const runs = (kinds: readonly Kind[], title: string): void => {
           world.settle();
           check(world);
         }
+        checkReference(world);
       }),
       { numRuns: 400 },
     );
     t.end();
   });
+  const some = kinds.filter((kind) => kind === 'ours');
+  if (some.length === 0) return;
   t.test(`much at once: ${title}`, (t) => {
     fc.assert(
-      fc.property(fc.array(eventOf(kinds.filter((kind) => kind === 'ours')), { maxLength: 25 }), (events) => {
+      fc.property(fc.array(eventOf(some), { maxLength: 25 }), (events) => {
         const world = new World();
         for (const event of events) happen(world, event);
         world.settle();
@@ -499,6 +709,7 @@ const runs = (kinds: readonly Kind[], title: string): void => {
 };
 runs(['ours'], 'our peers');
 runs(['ours', 'go'], "ours and the reference's");
+runs(['go'], "the reference's alone");
 
 t.test('a hundred repeated events and restarts join nobody twice', (t) => {
   const world = new World();

@@ -1,4 +1,5 @@
 /** A small world of pods and peers that a plan is made for and carried out in: ours, and such as the reference's. */
+import { isDoubtful, joining } from '../../../server/networks/halves.js';
 import type { PeerPod } from '../../../server/networks/peer-pod.js';
 import { plan } from '../../../server/networks/plan.js';
 import type { Plan, Report, Situation, Step } from '../../../server/networks/plan.js';
@@ -10,6 +11,8 @@ interface Peer {
   /** The reference appends to this list without looking. */
   members: string[];
   blocks: number;
+  /** What those of the reference have been told, newest first. */
+  texts: string[];
 }
 
 interface WorldPod {
@@ -19,6 +22,11 @@ interface WorldPod {
   createdAt: number;
   restarts: number;
 }
+
+const mute = (found: Extract<Report, { kind: 'mute' }>['found']): Report => ({
+  kind: 'mute',
+  ...(found && { found }),
+});
 
 export class World {
   readonly pods = new Map<string, WorldPod>();
@@ -35,12 +43,21 @@ export class World {
   private departed = new Map<string, PeerPod[]>();
   private clock = 0;
   private addresses = 0;
+  /** When the leader is to be killed while a peer of the reference joins: before it hears of it, or before that is noted. */
+  private dying: 'told' | 'joined' | undefined;
 
-  add(network: string, kind: Kind): string {
+  /** @param early its pod was made before all others, and its peer comes only now. */
+  add(network: string, kind: Kind, early = false): string {
     const uid = `p${this.clock}`;
     const address = `10.0.0.${++this.addresses}:9081`;
-    this.pods.set(uid, { uid, network, address, createdAt: this.clock++, restarts: 0 });
-    this.peers.set(address, { kind, members: [address], blocks: 0 });
+    this.pods.set(uid, {
+      uid,
+      network,
+      address,
+      createdAt: early ? -this.clock++ : this.clock++,
+      restarts: 0,
+    });
+    this.peers.set(address, { kind, members: [address], blocks: 0, texts: [] });
     return uid;
   }
 
@@ -69,7 +86,7 @@ export class World {
     this.dies(pod.address);
     pod.address = `10.0.0.${++this.addresses}:9081`;
     pod.restarts++;
-    this.peers.set(pod.address, { kind, members: [pod.address], blocks: 0 });
+    this.peers.set(pod.address, { kind, members: [pod.address], blocks: 0, texts: [] });
   }
 
   /** The container is started anew: the others have dropped it, and the reference has forgotten them. */
@@ -79,7 +96,10 @@ export class World {
     pod.restarts++;
     for (const other of this.peers.values())
       if (other !== peer) other.members = other.members.filter((one) => one !== pod.address);
-    if (peer.kind === 'go') peer.members = [pod.address];
+    if (peer.kind === 'go') {
+      peer.members = [pod.address];
+      peer.texts = [];
+    }
   }
 
   relabel(uid: string, network: string | undefined): void {
@@ -108,6 +128,34 @@ export class World {
     this.knows = false;
     this.homes = new Map();
     this.departed = new Map();
+  }
+
+  /** The next join of one of the reference's peers is the leader's last act. */
+  killLeader(at: 'told' | 'joined'): void {
+    this.dying = at;
+  }
+
+  /** A block by the peer's own program. */
+  write(uid: string): void {
+    const text = `text ${this.clock++}`;
+    for (const member of new Set(this.peer(uid).members)) this.peers.get(member)?.texts.unshift(text);
+  }
+
+  isNoted(uid: string): boolean {
+    const pod = this.pod(uid);
+    return this.done.get(pod.network)?.get(uid) === this.peerPod(pod).incarnation;
+  }
+
+  /** What the blocks of one tell that may have joined. */
+  private found({ uid, network, address }: WorldPod): Extract<Report, { kind: 'mute' }>['found'] {
+    if (!isDoubtful(this.peerPod(this.pod(uid)), this.done.get(network) ?? new Map())) return undefined;
+    const contact = [...this.pods.values()].find(
+      (pod) => pod.network === network && this.isNoted(pod.uid) && this.peer(pod.uid).kind === 'go',
+    );
+    if (contact === undefined) return undefined;
+    const [mine, theirs] = [this.peers.get(address)!.texts, this.peer(contact.uid).texts];
+    if (mine.length + theirs.length === 0) return undefined;
+    return mine.join() === theirs.join() ? 'joined' : 'apart';
   }
 
   private peerPod({ uid, network, address, createdAt, restarts }: WorldPod): PeerPod {
@@ -142,7 +190,7 @@ export class World {
       reports.set(
         uid,
         peer.kind === 'go'
-          ? { kind: 'mute' }
+          ? mute(this.found(this.pod(uid)))
           : {
               kind: 'status',
               self: address ?? '',
@@ -177,7 +225,8 @@ export class World {
     }
   }
 
-  private do(network: string, step: Step): void {
+  /** Answers false when the leader was killed. */
+  private do(network: string, step: Step): boolean {
     const { pod } = step;
     const address = pod.address ?? '';
     const peer = this.peers.get(address)!;
@@ -193,26 +242,43 @@ export class World {
       peer.blocks = 0;
       if (this.pods.has(pod.uid)) this.homes.set(pod.uid, network);
       this.departed.delete(network);
-      return;
+      return true;
     }
-    if (step.do === 'drop') return this.agree(peer.members.filter((one) => one !== step.address));
+    if (step.do === 'drop') {
+      this.agree(peer.members.filter((one) => one !== step.address));
+      return true;
+    }
+    const note = (text: string): void => {
+      const kept = this.done.get(network) ?? new Map<string, string>();
+      this.done.set(network, kept.set(pod.uid, text));
+    };
+    const dying = peer.kind === 'go' ? this.dying : undefined;
+    if (peer.kind === 'go') {
+      this.dying = undefined;
+      note(joining(pod.incarnation));
+    }
+    if (dying === 'told') return false;
     const contact = step.contacts.find(({ uid }) => uid !== pod.uid);
     const host = this.peers.get(contact?.address ?? '')!;
     // The reference's peer joins alone and forgets; ours brings its half.
     const brings = peer.kind === 'go' || step.do === 'join' ? [address] : peer.members;
     const added = host.kind === 'go' ? brings : brings.filter((one) => !host.members.includes(one));
     this.agree([...host.members, ...added]);
-    if (peer.kind === 'go') {
-      const kept = this.done.get(network) ?? new Map<string, string>();
-      this.done.set(network, kept.set(pod.uid, pod.incarnation));
-    }
+    if (peer.kind === 'go') peer.texts = [...host.texts];
+    if (dying === 'joined') return false;
+    if (peer.kind === 'go') note(pod.incarnation);
+    return true;
   }
 
   /** One pass over a network. */
   pass(network: string): Plan {
     const decided = plan(this.situation(network));
     this.done.set(network, new Map(decided.done));
-    for (const step of decided.steps) this.do(network, step);
+    for (const step of decided.steps)
+      if (!this.do(network, step)) {
+        this.restartController();
+        return decided;
+      }
     const busy = new Set(decided.steps.map(({ pod }) => pod.uid));
     for (const { pod, state } of decided.standings)
       if (state === 'member' && !busy.has(pod.uid)) this.homes.set(pod.uid, network);
