@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { residentMiB } from '../test/helpers/resident.js';
 
 const run = promisify(execFile);
 
@@ -18,6 +19,8 @@ export interface Sidecar {
   readonly address: string;
   /** The folder that it was given as state, when it was. */
   readonly shared: string;
+  /** Memory that it holds now. */
+  residentMiB(): number;
   stop(): Promise<void>;
 }
 
@@ -64,6 +67,7 @@ export async function openSidecars(go: string): Promise<Sidecars> {
     const sidecar: Sidecar = {
       address: `${host}:9081`,
       shared,
+      residentMiB: () => residentMiB(child.pid!),
       async stop() {
         running.delete(sidecar);
         child.kill('SIGKILL');

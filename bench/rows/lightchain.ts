@@ -12,8 +12,27 @@ import type { Line } from '../table.js';
 import type { Row, Scale } from './row.js';
 
 const PEERS = 10;
+const SETTLE_MS = 1_000;
 /** Median of the reference, measured before on such a machine. */
 const REFERENCE_FILE_MS = '738–795 ms';
+
+/** Memory of a peer that has nothing to do. */
+async function* idle(sidecars: Sidecars, { rounds }: Scale): AsyncGenerator<Line> {
+  const held: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const peer = await sidecars.ours(['-ops-port', '0', '-statePath']);
+    await delay(SETTLE_MS);
+    held.push(peer.residentMiB());
+    await peer.stop();
+  }
+  yield alone(
+    'lightchain: memory of an idle peer',
+    ' MiB',
+    held,
+    { atMost: 70 },
+    'the reference 13 MB, measured before',
+  );
+}
 
 /** Milliseconds from the rename of one peer's file to the same content in another's. */
 async function fileTimes(from: Sidecar, to: Sidecar, times: number): Promise<number[]> {
@@ -155,6 +174,7 @@ export const lightchain: Row = async function* ({ onEnd, scale }) {
   }
   const sidecars = await openSidecars(await buildGo('lightpeer', 'lightpeer.proto'));
   onEnd(() => sidecars.stop());
+  yield* idle(sidecars, scale);
   yield* files(sidecars, scale);
   yield* persists(sidecars, scale);
   yield* chains(sidecars, scale);
