@@ -284,7 +284,9 @@ export function createLink({ settings, health, baseUrl }: LinkOptions): Link {
     inTouch: () => inTouch && host !== undefined,
     whenKnown: knowing.value,
     adopt(identity) {
-      know(identity);
+      // A host says it again when it cannot know whether this is the process that it told; calls under way go on. Should
+      // the host have forgotten the plugin meanwhile, the heartbeat finds out.
+      if (!isSame(identity, host?.identity)) know(identity);
       pause.wake();
     },
     doubt(identity) {
@@ -305,6 +307,11 @@ export function createLink({ settings, health, baseUrl }: LinkOptions): Link {
     close: forget,
   };
 }
+
+const isSame = (one: Identity, other: Identity | undefined): boolean =>
+  one.runtimeId === other?.runtimeId &&
+  one.runtimeToken === other.runtimeToken &&
+  one.hostUrl === other.hostUrl;
 
 const isRegistered = (registration: Registration | undefined): boolean =>
   registration?.id !== undefined && registration.baseUrl !== '';

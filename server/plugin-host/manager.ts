@@ -8,7 +8,7 @@ import { createEndings } from './managed/endings.js';
 import { createManaged, pause, viewOf } from './managed/plugin.js';
 import type { Managed, ManagedPlugin, ManagedView } from './managed/plugin.js';
 import { createStartable } from './managed/startable.js';
-import { tether } from './managed/tether.js';
+import { createTether } from './managed/tether.js';
 import type { HostLog } from './port.js';
 import type { Registry } from './registry/registry.js';
 
@@ -32,6 +32,8 @@ export interface ManagerOptions {
   readonly graceMs?: number | undefined;
   /** Milliseconds between two attempts to reach a plugin; 250 by default. */
   readonly retryMs?: number | undefined;
+  /** Milliseconds between two signs of life on the connection by which a plugin's restart is noticed; 4,000 by default. */
+  readonly talkMs?: number | undefined;
 }
 
 export interface Manager {
@@ -50,9 +52,12 @@ export interface Manager {
   close(): Promise<void>;
 }
 
+/** Less than what Node's servers, and the SDK's, give a connection on which nothing is asked: 5 and 10 seconds. */
+const TALK_MS = 4_000;
+
 /** Begins at once, with all plugins; what one waits for is in `plugins()` and in the log. */
 export function startManager(options: ManagerOptions): Manager {
-  const { registry, hostUrl, log, drained, graceMs = 30_000, retryMs = 250 } = options;
+  const { registry, hostUrl, log, drained, graceMs = 30_000, retryMs = 250, talkMs = TALK_MS } = options;
   const managed = new Map<string, Managed>();
   const running = new Set<Promise<void>>();
   /** All that have to do with a plugin's place: managed ones, those that stand by, and those that end. */
@@ -113,9 +118,10 @@ export function startManager(options: ManagerOptions): Manager {
 
   /** Whenever the plugin's server was away, however briefly, it may be a new process that knows nothing. */
   const tend = async (plugin: Managed): Promise<void> => {
+    const cut = createTether(plugin.url, talkMs);
     for (;;) {
       const opened = performance.now();
-      await tether(plugin.url, plugin.leaving.signal);
+      await cut(plugin.leaving.signal);
       plugin.leaving.signal.throwIfAborted();
       // Some servers close a connection at once on which nothing is asked.
       if (performance.now() - opened < retryMs) await pause(retryMs, plugin.leaving.signal);

@@ -227,6 +227,24 @@ t.test('managed Go plugins: started in order, replaced and removed under load', 
   t.match(await gone.json(), { code: 'not_found' });
 });
 
+t.test('a managed Go plugin that starts anew gets its identity again', { skip }, async (t) => {
+  const first = await go.managed();
+  const host = await startHost({ plugins: [{ name: 'echo', url: first.url }] });
+  const identity = await first.heard('identity');
+  const caller = await startCaller(host.url);
+  let before: Running = first;
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    await before.end(signal);
+    const next = await go.managed({ PORT: new URL(first.url).port });
+    t.strictSame(await next.heard('identity'), identity, signal);
+    await until(
+      async () =>
+        (await fetch(`${host.url}/services/echo/-/plain`, { headers: identityOf(caller) })).status === 200,
+    );
+    before = next;
+  }
+});
+
 t.test('a managed plugin that registers by itself, as the reference’s do', { skip }, async (t) => {
   const echo = await go.managed({ MANAGED: 'register' });
   const host = await startHost({ plugins: [{ name: 'echo', url: echo.url }] });

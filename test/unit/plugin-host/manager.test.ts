@@ -2,125 +2,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import type { Test } from 'tap';
-import { createHandler, listenBoth, unary } from '../../../connect/index.js';
-import { HealthState, PluginControl, PluginIdentity } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
+import { HealthState } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
 import { followFile } from '../../../server/plugin-host/follow-file.js';
 import { inTheWay } from '../../../server/plugin-host/managed/in-the-way.js';
 import { startManager } from '../../../server/plugin-host/manager.js';
 import type { ManagerOptions } from '../../../server/plugin-host/manager.js';
 import { until } from '../../helpers/eventually.js';
-import { call, refusing, startHost } from './router-ground.js';
-import type { Host } from './router-ground.js';
-
-interface Need {
-  readonly type: string;
-  readonly minVersion?: string;
-}
-
-interface PluginOptions {
-  readonly selfId: string;
-  readonly provides?: readonly string[];
-  readonly version?: string;
-  readonly requires?: readonly Need[];
-  readonly metadata?: Record<string, string>;
-  readonly port?: number;
-  /** How it is; it does not serve that when absent. */
-  readonly health?: HealthState;
-  /** How often it does not take its identity. */
-  readonly refuses?: number;
-}
-
-interface Given {
-  readonly runtimeId: string;
-  readonly token: string;
-  readonly hostUrl: string;
-}
-
-/** A managed plugin as one is written: it serves its identity, its control, and its services, here one that waits. */
-async function plugin(t: Test, options: PluginOptions) {
-  const { selfId, provides = [], version = '1.0.0', metadata = {}, port = 0 } = options;
-  const said = { version, health: options.health, requires: options.requires ?? [] };
-  const given: Given[] = [];
-  const shutdowns: { grace: number; reason: string; open: number }[] = [];
-  let refuses = options.refuses ?? 0;
-  let open = 0;
-  let served = 0;
-  let late = 0;
-  const held: (() => void)[] = [];
-  const connect = createHandler([
-    unary(PluginIdentity.method.getPluginInfo, () => ({
-      ...{ selfId, selfVersion: said.version, metadata },
-      provides: provides.map((type) => ({ type, version: said.version, path: `/${type}.v1.S/` })),
-      requires: said.requires.map((need) => ({ minVersion: '', ...need, requiredForStartup: true })),
-    })),
-    unary(PluginIdentity.method.setRuntimeIdentity, ({ runtimeId, runtimeToken, hostUrl }) => {
-      if ((refuses -= 1) >= 0) return { acknowledged: false };
-      given.push({ runtimeId, token: runtimeToken, hostUrl });
-      return { acknowledged: true };
-    }),
-    ...(said.health === undefined
-      ? []
-      : [unary(PluginControl.method.getHealth, () => ({ state: said.health!, reason: 'no disk' }))]),
-    unary(PluginControl.method.shutdown, ({ gracePeriodSeconds, reason }) => {
-      shutdowns.push({ grace: gracePeriodSeconds, reason, open });
-      return { acknowledged: true };
-    }),
-  ]);
-  const listener = await listenBoth({
-    ...{ host: '127.0.0.1', port },
-    onRequest: (request, response) => {
-      if (connect(request, response)) return;
-      open += 1;
-      served += 1;
-      if (shutdowns.length > 0) late += 1;
-      request.resume();
-      const { searchParams } = new URL(request.url ?? '', 'http://x');
-      const answer = () => {
-        open -= 1;
-        response.end(`${selfId} ${version}`);
-      };
-      if (searchParams.has('held')) held.push(answer);
-      else setTimeout(answer, Number(searchParams.get('ms') ?? 0));
-    },
-  });
-  const stop = () => listener.close(0);
-  t.teardown(stop);
-  return {
-    url: `http://127.0.0.1:${listener.port}`,
-    port: listener.port,
-    given,
-    /** What it says of itself from now on. */
-    said,
-    shutdowns,
-    served: () => served,
-    /** Answers the calls that it was asked to hold. */
-    release: () => held.splice(0).forEach((answer) => answer()),
-    /** Calls that came after it was told to stop. */
-    late: () => late,
-    stop,
-  };
-}
-
-async function manage(
-  t: Test,
-  plugins: ManagerOptions['plugins'],
-  options: Partial<ManagerOptions> = {},
-): Promise<{ host: Host; manager: ReturnType<typeof startManager> }> {
-  const host = await startHost(t);
-  const { registry, router } = host;
-  const log = {
-    info: (fields: object, text: string) =>
-      void host.lines.push({ level: 'info', fields: { ...fields }, text }),
-    warn: (fields: object, text: string) =>
-      void host.lines.push({ level: 'warn', fields: { ...fields }, text }),
-  };
-  const manager = startManager({
-    ...{ registry, plugins, log, hostUrl: 'http://127.0.0.1:8080', drained: router.drained, retryMs: 20 },
-    ...options,
-  });
-  t.teardown(() => manager.close());
-  return { host, manager };
-}
+import { manage, plugin, states } from './managed-ground.js';
+import type { Given } from './managed-ground.js';
+import { call, refusing } from './router-ground.js';
 
 /** A host that follows what a file names. */
 async function follow(t: Test, ...plugins: ManagerOptions['plugins']) {
@@ -142,9 +32,6 @@ async function follow(t: Test, ...plugins: ManagerOptions['plugins']) {
   };
   return { host, manager, file, looks };
 }
-
-const states = (manager: ReturnType<typeof startManager>) =>
-  Object.fromEntries(manager.plugins().map(({ name, state }) => [name, state]));
 
 t.test('a plugin is asked, given an identity that the host knows, and routed to', async (t) => {
   const one = await plugin(t, { selfId: 'store', provides: ['storage'], refuses: 2 });

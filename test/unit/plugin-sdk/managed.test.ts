@@ -1,9 +1,11 @@
 /** The managed model: a host comes to the plugin, gives it an identity, and stops it. */
+import type { ServerResponse } from 'node:http';
 import t from 'tap';
 import type { Test } from 'tap';
 import { createConnectClient } from '../../../connect/index.js';
 import { startPlugin } from '../../../plugin-sdk/src/index.js';
 import type { Plugin, PluginOptions } from '../../../plugin-sdk/src/index.js';
+import { HealthService } from '../../../proto/gen/connectplugin/health/v1/health_pb.js';
 import { PluginControl, PluginIdentity } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
 import { until } from '../../helpers/eventually.js';
 import { startTestHost } from './host.js';
@@ -73,6 +75,43 @@ t.test('a host that forgets it gives it another identity', async (t) => {
   await client.unary(setRuntimeIdentity, second);
   await plugin.whenReady();
   t.equal(plugin.runtimeId, second.runtimeId);
+});
+
+t.test('the same identity once more: calls under way go on, and nothing is registered anew', async (t) => {
+  const managing = await host(t);
+  const held: ServerResponse[] = [];
+  const { plugin, client } = await start(t, {
+    provides: [
+      {
+        type: 'a',
+        version: '1.0.0',
+        path: '/a.v1.A/',
+        listener: (request, response) => {
+          request.resume();
+          held.push(response);
+        },
+      },
+    ],
+  });
+  const identity = admit(managing, plugin);
+  await client.unary(setRuntimeIdentity, identity);
+  await plugin.whenReady();
+  const registrations = () => managing.lines.filter((line) => line.startsWith('Registered service')).length;
+  const before = registrations();
+  const own = plugin.service('a');
+  await own.whenAvailable();
+  const calls = [
+    own.unary(HealthService.method.check, {}, { timeoutMs: 60_000 }),
+    own.unary(HealthService.method.check, {}, { timeoutMs: 60_000 }),
+  ];
+  await until(() => held.length === calls.length);
+  for (let i = 0; i < 5; i++) {
+    await client.unary(setRuntimeIdentity, identity);
+    t.ok(plugin.ready());
+  }
+  for (const response of held) response.writeHead(200, { 'content-type': 'application/proto' }).end();
+  await Promise.all(calls);
+  t.equal(registrations(), before);
 });
 
 t.test('identities that are none', async (t) => {
