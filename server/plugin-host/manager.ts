@@ -2,10 +2,10 @@
  * The managed model: the host knows where its plugins are, asks them who they are, gives them their identities once what
  * they need at start-up is there, and takes them out or puts others in their places without a dropped call.
  */
-import { isSameInfo } from './introduce.js';
 import type { Identity, PluginInfo } from './introduce.js';
 import { createEndings } from './managed/endings.js';
-import { createManaged, pause, viewOf } from './managed/plugin.js';
+import { createIdentities } from './managed/identities.js';
+import { createManaged, idsOf, pause, viewOf } from './managed/plugin.js';
 import type { Managed, ManagedPlugin, ManagedView } from './managed/plugin.js';
 import { createStartable } from './managed/startable.js';
 import { createTether } from './managed/tether.js';
@@ -70,50 +70,26 @@ export function startManager(options: ManagerOptions): Manager {
     return entry;
   };
 
-  const admit = (url: string, info: PluginInfo, standby: boolean): Identity =>
-    registry.admit({ ...info, origin: 'managed', baseUrls: standby ? [url] : [], standby });
-
-  /** An entry of this plugin at this place that a host before this one left behind. */
-  const predecessor = ({ url }: Managed, { selfId }: PluginInfo): string | undefined =>
-    registry
-      .plugins()
-      .find((other) => other.origin === 'managed' && other.selfId === selfId && other.baseUrl === url)
-      ?.runtimeId;
-
-  const begin = async (plugin: Managed): Promise<void> => {
-    let before: string | undefined;
-    if (endings.isUnderWay(plugin.url))
-      plugin.hold('waits until the plugin that was told to stop there is away');
-    await endings.over(plugin.url, plugin.leaving.signal);
-    const identity = await plugin.persist(async () => {
-      const info = await startable.ask(plugin);
-      before = predecessor(plugin, info);
-      return admit(plugin.url, info, before !== undefined);
-    });
-    await install(plugin, identity, before);
-  };
-
-  /** Has the plugin take its identity, and calls go to it, in the place of an identity before if there is one. */
-  const install = async (plugin: Managed, identity: Identity, before: string | undefined): Promise<void> => {
-    const { runtimeId } = (plugin.identity = identity);
-    await plugin.persist(() => plugin.tell(identity));
-    if (before === undefined) registry.setTargets(runtimeId, [plugin.url]);
-    else {
-      registry.replace(before, runtimeId);
-      registry.remove(before, `${runtimeId} took its place`);
-    }
-    runs(plugin);
-  };
-
-  const runs = (plugin: Managed): void => {
+  const runs = (plugin: Managed, { runtimeId }: Identity): void => {
+    plugin.routed = runtimeId;
     plugin.state = 'running';
     plugin.trouble = undefined;
     plugin.settle();
-    const { name, url, identity } = plugin;
-    log.info(
-      { plugin: name, url, runtimeId: identity?.runtimeId },
-      `Plugin ${name} runs as ${identity?.runtimeId ?? ''} at ${url}`,
-    );
+    const { name, url } = plugin;
+    log.info({ plugin: name, url, runtimeId }, `Plugin ${name} runs as ${runtimeId} at ${url}`);
+  };
+
+  const { standBy, appoint, renew } = createIdentities(registry, runs);
+
+  const begin = async (plugin: Managed): Promise<void> => {
+    if (endings.isUnderWay(plugin.url))
+      plugin.hold('waits until the plugin that was told to stop there is away');
+    await endings.over(plugin.url, plugin.leaving.signal);
+    await plugin.persist(async () => {
+      const info = await startable.ask(plugin);
+      appoint(plugin, info);
+    });
+    await plugin.persist(() => renew(plugin));
   };
 
   /** Whenever the plugin's server was away, however briefly, it may be a new process that knows nothing. */
@@ -127,16 +103,6 @@ export function startManager(options: ManagerOptions): Manager {
       if (performance.now() - opened < retryMs) await pause(retryMs, plugin.leaving.signal);
       await plugin.persist(() => renew(plugin));
     }
-  };
-
-  const renew = async (plugin: Managed): Promise<void> => {
-    const info = await plugin.ask();
-    const known = plugin.identity;
-    const listed = known !== undefined && registry.plugin(known.runtimeId) !== undefined;
-    if (listed && isSameInfo(info, plugin.info)) return plugin.tell(known);
-    const identity = admit(plugin.url, info, listed);
-    plugin.info = info;
-    await install(plugin, identity, listed ? known.runtimeId : undefined);
   };
 
   const manage = (plugin: Managed, first: (plugin: Managed) => Promise<void>): void => {
@@ -174,9 +140,10 @@ export function startManager(options: ManagerOptions): Manager {
   const retire = async (plugin: Managed, reason: string): Promise<void> => {
     plugin.state = 'stopping';
     plugin.leaving.abort(new Error(reason));
-    const { identity, name, url } = plugin;
-    if (identity !== undefined) {
-      const idle = await drained(identity.runtimeId, graceMs);
+    const { name, url } = plugin;
+    const ids = idsOf(plugin);
+    if (ids.length > 0) {
+      const idle = (await Promise.all(ids.map((id) => drained(id, graceMs)))).every(Boolean);
       present.delete(plugin);
       if ([...present].some((other) => other.url === url))
         log.info(
@@ -193,7 +160,7 @@ export function startManager(options: ManagerOptions): Manager {
         await plugin.shutdown(graceMs, reason);
       }
       // Calls that it makes itself until then are still answered.
-      registry.remove(identity.runtimeId, reason);
+      for (const id of ids) registry.remove(id, reason);
     }
     present.delete(plugin);
     await plugin.close();
@@ -232,8 +199,8 @@ export function startManager(options: ManagerOptions): Manager {
     if (signal.aborted) calledOff();
     try {
       await endings.over(next.url, next.leaving.signal);
-      const info = (next.info = await next.persist(() => askSuccessor(next, old)));
-      const identity = (next.identity = admit(next.url, info, true));
+      const info = await next.persist(() => askSuccessor(next, old));
+      const identity = standBy(next, info);
       await next.persist(async () => {
         await next.tell(identity);
         await next.checkHealth();
@@ -250,13 +217,13 @@ export function startManager(options: ManagerOptions): Manager {
 
   const discard = async (plugin: Managed, why: string): Promise<void> => {
     present.delete(plugin);
-    if (plugin.identity !== undefined) registry.remove(plugin.identity.runtimeId, why);
+    for (const id of idsOf(plugin)) registry.remove(id, why);
     await plugin.close();
   };
 
   const replace = async (name: string, url: string, signal?: AbortSignal): Promise<void> => {
     const old = known(name);
-    if (old.state !== 'running' || old.identity === undefined)
+    if (old.state !== 'running')
       throw new Error(
         `plugin ${name} does not run yet (${old.trouble ?? old.state}), so nothing can take its place`,
       );
@@ -268,8 +235,9 @@ export function startManager(options: ManagerOptions): Manager {
       throw calledOff.reason;
     }
     managed.set(name, next);
-    registry.replace(old.identity.runtimeId, next.identity.runtimeId);
-    runs(next);
+    // One that runs has an identity, and maybe another one that it has yet to take.
+    registry.replace(idsOf(old)[0]!, next.identity.runtimeId);
+    runs(next, next.identity);
     manage(next, async () => undefined);
     await retire(old, `${url} took its place`);
   };
@@ -285,7 +253,7 @@ export function startManager(options: ManagerOptions): Manager {
       const plugin = known(name);
       managed.delete(name);
       // New calls find it no more; those in flight go on.
-      if (plugin.identity !== undefined) registry.setTargets(plugin.identity.runtimeId, []);
+      for (const id of idsOf(plugin)) registry.setTargets(id, []);
       await retire(plugin, reason);
     },
     replace,

@@ -28,7 +28,10 @@ export interface Managed extends ManagedPlugin {
   readonly leaving: AbortController;
   state: ManagedView['state'];
   info: PluginInfo | undefined;
+  /** The one that it is given. */
   identity: Identity | undefined;
+  /** The runtime id by which calls come to it: that of its identity once it has taken that one, and of the one before until then. */
+  routed: string | undefined;
   trouble: string | undefined;
   /** Settled when it runs, or cannot. */
   readonly started: Promise<void>;
@@ -67,7 +70,7 @@ export function createManaged({ name, url: given }: ManagedPlugin, options: Mana
   started.catch(() => undefined);
   const plugin: Managed = {
     ...{ name, url, leaving, started },
-    ...{ state: 'asking', info: undefined, identity: undefined, trouble: undefined },
+    ...{ state: 'asking', info: undefined, identity: undefined, routed: undefined, trouble: undefined },
     settle: (error) => (error === undefined ? resolve() : reject(error)),
     hold(trouble) {
       if (plugin.trouble === trouble) return;
@@ -107,11 +110,19 @@ export function createManaged({ name, url: given }: ManagedPlugin, options: Mana
   return plugin;
 }
 
-export const viewOf = ({ name, url, state, identity, trouble }: Managed): ManagedView => ({
-  ...{ name, url, state },
-  ...(identity !== undefined && { runtimeId: identity.runtimeId }),
-  ...(trouble !== undefined && { trouble }),
-});
+/** Every runtime id by which the registry knows it: the one that has its calls, if any, first. */
+export const idsOf = ({ routed, identity }: Managed): readonly string[] =>
+  [...new Set([routed, identity?.runtimeId])].filter((id) => id !== undefined);
+
+export const viewOf = (plugin: Managed): ManagedView => {
+  const { name, url, state, trouble } = plugin;
+  const [runtimeId] = idsOf(plugin);
+  return {
+    ...{ name, url, state },
+    ...(runtimeId !== undefined && { runtimeId }),
+    ...(trouble !== undefined && { trouble }),
+  };
+};
 
 /** Waits. @throws the signal's reason when it fires */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import t from 'tap';
 import type { Test } from 'tap';
 import { createTether } from '../../../server/plugin-host/managed/tether.js';
+import { startManager } from '../../../server/plugin-host/manager.js';
 import { until } from '../../helpers/eventually.js';
 import { manage, plugin, states } from './managed-ground.js';
 import type { Given } from './managed-ground.js';
@@ -26,6 +27,82 @@ t.test(
     t.equal((await call(host, '/services/s/-/M')).status, 200);
   },
 );
+
+/** A plugin of which another version is at its url, and does not take its identity yet. */
+async function renewing(t: Test) {
+  const one = await plugin(t, { selfId: 'one', provides: ['s'] });
+  const { host, manager } = await manage(t, [{ name: 'one', url: one.url }]);
+  await until(() => states(manager)['one'] === 'running');
+  await one.stop();
+  const next = await plugin(t, {
+    ...{ selfId: 'one', provides: ['s'], version: '1.1.0' },
+    ...{ port: one.port, refuses: Infinity },
+  });
+  const entries = () => host.registry.plugins().filter(({ selfId }) => selfId === 'one');
+  const refused = () => manager.plugins()[0]?.trouble?.includes('does not take') === true;
+  await until(() => entries().length === 2 && refused());
+  return { host, manager, before: one.given[0]!.runtimeId, next, entries };
+}
+
+t.test('until a new version has taken its identity, calls come by the one before', async (t) => {
+  const { host, manager, before, next, entries } = await renewing(t);
+  t.match(manager.plugins(), [{ state: 'running', runtimeId: before, trouble: /does not take/ }]);
+  t.equal((await call(host, `/services/s/${before}/M`)).text, 'one 1.1.0');
+  next.said.version = '1.2.0';
+  await until(() => entries().some(({ selfVersion }) => selfVersion === '1.2.0'));
+  t.same(
+    entries().map(({ selfVersion }) => selfVersion),
+    ['1.0.0', '1.2.0'],
+  );
+  next.said.refuses = 0;
+  await until(() => entries().length === 1);
+  t.match(manager.plugins(), [{ state: 'running', runtimeId: next.given[0]!.runtimeId }]);
+  t.match(host.registry.services(), [{ provider: next.given[0]!.runtimeId, version: '1.2.0' }]);
+  t.equal((await call(host, `/services/s/${before}/M`)).status, 200, 'the old address leads there still');
+});
+
+t.test('one that is taken out before it has taken its identity leaves nothing behind', async (t) => {
+  const { host, manager, before, next, entries } = await renewing(t);
+  const held = call(host, `/services/s/${before}/M?held`);
+  await until(() => next.served() === 1);
+  const removed = manager.remove('one');
+  t.equal((await call(host, '/services/s/-/M')).status, 503);
+  t.same(next.shutdowns, [], 'its last call is under way');
+  next.release();
+  t.equal((await held).status, 200);
+  await removed;
+  t.match(next.shutdowns, [{ open: 0 }]);
+  t.same(entries(), []);
+  t.notOk(host.registry.isProvided('s', ''));
+});
+
+t.test('one that is replaced before it has taken its identity hands over its calls', async (t) => {
+  const { host, manager, before, entries } = await renewing(t);
+  const other = await plugin(t, { selfId: 'one', provides: ['s'], version: '2.0.0' });
+  await manager.replace('one', other.url);
+  t.same(
+    entries().map(({ runtimeId }) => runtimeId),
+    other.given.map(({ runtimeId }) => runtimeId),
+  );
+  for (const provider of ['-', before])
+    t.equal((await call(host, `/services/s/${provider}/M`)).text, 'one 2.0.0');
+});
+
+t.test('one that a host before knew is taken out before it has taken its identity of this one', async (t) => {
+  const { host, manager, before, next, entries } = await renewing(t);
+  await manager.close();
+  const { registry, router } = host;
+  const log = { info: () => undefined, warn: () => undefined };
+  host.registry.remove(entries().find(({ runtimeId }) => runtimeId !== before)!.runtimeId);
+  const second = startManager({
+    ...{ registry, log, hostUrl: 'http://127.0.0.1:8080', drained: router.drained, retryMs: 20 },
+    plugins: [{ name: 'one', url: next.url }],
+  });
+  t.teardown(() => second.close());
+  await until(() => entries().length === 2);
+  await second.remove('one');
+  t.same(entries(), []);
+});
 
 /** A server that answers anything with 204; `keeps` says what it does with the connection then. */
 async function answering(t: Test, keeps: boolean) {
