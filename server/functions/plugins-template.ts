@@ -22,6 +22,16 @@ export interface Place {
   readonly replicas: number;
 }
 
+/**
+ * Seconds that containers go on after their pod was asked to go: everybody is to learn that a plugin goes before it does, and a
+ * pod's host outlives its plugins, which finish their calls through it.
+ */
+const GOES_AFTER = { lone: 2, plugin: 3, host: 5 };
+
+const goesAfter = (seconds: number): Pick<Container, 'lifecycle'> => ({
+  lifecycle: { preStop: { sleep: { seconds } } },
+});
+
 const SECURITY = {
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
@@ -94,6 +104,7 @@ const hostContainer = (image: string): Container => ({
   ports: [{ name: 'ops', containerPort: HOST_OPS_PORT, protocol: 'TCP' }],
   readinessProbe: { httpGet: { path: '/readyz', port: 'ops' }, periodSeconds: 5, timeoutSeconds: 4 },
   livenessProbe: { httpGet: { path: '/healthz', port: 'ops' }, periodSeconds: 10, timeoutSeconds: 4 },
+  ...goesAfter(GOES_AFTER.host),
   resources: { requests: { cpu: '20m', memory: '64Mi' }, limits: { memory: '256Mi' } },
   securityContext: SECURITY,
   volumeMounts: [{ name: STATE, mountPath: STATE_PATH }],
@@ -149,7 +160,7 @@ export const pluginPod = (place: Place, plugins: readonly PluginContainer[], hos
               { name: 'PORT', value: String(plugin.port) },
               { name: 'HOSTNAME', value: 'localhost' },
             ],
-            {},
+            goesAfter(GOES_AFTER.plugin),
           ),
         ),
       ],
@@ -173,8 +184,7 @@ export const lonePlugin = (place: Place, plugin: PluginContainer): Deployment =>
           ],
           {
             readinessProbe: { tcpSocket: { port: plugin.port }, periodSeconds: 2 },
-            // Time for everybody to learn that it goes, before it does.
-            lifecycle: { preStop: { sleep: { seconds: 2 } } },
+            ...goesAfter(GOES_AFTER.lone),
           },
         ),
       ],

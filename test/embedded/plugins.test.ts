@@ -483,6 +483,11 @@ t.test('deploy_plugins, remove_plugin', async (t) => {
       { name: 'HOSTNAME', value: 'localhost' },
     ]);
     t.match(storage, { args: ['serve'], resources: { limits: { memory: '64Mi' } } });
+    const goesAfter = (container: typeof host) => container?.lifecycle?.preStop?.sleep?.seconds ?? 0;
+    for (const plugin of [logger, storage]) {
+      t.ok(goesAfter(plugin) > 0, 'everybody learns that it goes before it does');
+      t.ok(goesAfter(host) > goesAfter(plugin), 'it finishes its calls through the host');
+    }
     t.same(
       storage?.env?.filter(({ name }) => name === 'HOSTNAME' || name === 'MODE'),
       plugins[1]!.env,
