@@ -136,7 +136,8 @@ export const PluginGraph = Type.Object(
     nodes: Type.Array(PluginGraphNode, { description: 'The plugins, by runtime id.' }),
     edges: Type.Array(PluginGraphEdge, { description: 'Who needs or calls whom.' }),
     start_order: Type.Array(Type.String(), {
-      description: 'Runtime ids such that each comes after those that it needs; cycles at the end.',
+      description:
+        'Runtime ids such that each comes after those that it needs; members of a cycle stand together.',
     }),
     cycles: Type.Array(Type.Array(Type.String()), {
       description: 'Runtime ids of plugins that need one another in a circle.',

@@ -498,7 +498,7 @@ export interface PluginGraph {
   nodes: PluginGraphNode[];
   /** Who needs or calls whom. */
   edges: PluginGraphEdge[];
-  /** Runtime ids such that each comes after those that it needs; cycles at the end. */
+  /** Runtime ids such that each comes after those that it needs; members of a cycle stand together. */
   start_order: string[];
   /** Runtime ids of plugins that need one another in a circle. */
   cycles: Array<string[]>;

@@ -131,7 +131,10 @@ export function probesOf(plugin: PluginEntry): ProbedAddress[] {
 
 /** Why no call is routed to the plugin; undefined when calls are. */
 export function whyUnroutable(plugin: PluginEntry): string | undefined {
-  if (plugin.lost !== undefined) return `it does not answer (${plugin.lost.why})`;
+  if (plugin.lost !== undefined) {
+    const { why, at } = plugin.lost;
+    return `it has not answered since ${new Date(at).toISOString()} (${why})`;
+  }
   if (plugin.health === 'unhealthy')
     return `it reports to be unhealthy${plugin.reason === '' ? '' : `: ${plugin.reason}`}`;
   if (plugin.standby) return 'it is not in use yet';

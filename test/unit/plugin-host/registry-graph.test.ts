@@ -39,6 +39,8 @@ await t.test('cycles are named', (t) => {
   const { startOrder } = graphOf('d: a | d', 'a: b | a', 'b: a l | b', 'l: | l');
   t.equal(startOrder[0], 'l');
   t.equal(startOrder.at(-1), 'd');
+  const order = graphOf('c: a', 'a: b | a', 'b: a | b', 'e:').startOrder.join(' ');
+  t.match(order, /^(a b|b a) c e$/, 'members of a cycle stand together, before who needs them');
   t.end();
 });
 

@@ -433,7 +433,15 @@ await t.test(
         t.equal(resolved(host.registry, 'storage', plugin.runtimeId), plugin.runtimeId, 'back');
       }
     }
+    const since = new Date(host.clock.now).toISOString();
     probe(host.registry).silent(plugin.runtimeId, 'timeout');
+    host.clock.now += 1000;
+    const why = {
+      status: 503,
+      message: new RegExp(`storage-\\w+.* has not answered since ${since} \\(timeout\\)`),
+    };
+    t.throws(() => host.registry.resolve('storage', '-'), why);
+    t.throws(() => host.registry.resolve('storage', plugin.runtimeId), why, 'which, since when, and why');
     await plugin.register('storage');
     t.equal(resolved(host.registry, 'storage', '-'), plugin.runtimeId, 'back by registering');
     probe(host.registry).silent(plugin.runtimeId, 'timeout');
