@@ -10,6 +10,7 @@ import type { Manager } from './manager.js';
 import type { AllowBaseUrl, HostLog } from './port.js';
 import { startProber } from './prober.js';
 import { withoutGrant } from './registry/capability-path.js';
+import { APP_PROTOCOL } from './registry/handshake.js';
 import { createRegistry } from './registry/registry.js';
 import type { Registry, RegistryOptions } from './registry/registry.js';
 import { createRouter } from './router/router.js';
@@ -80,7 +81,8 @@ export async function startHost(options: HostOptions): Promise<PluginHost> {
     stopping: stopping.signal,
     onError: (err, path) => log.warn({ err, path }, `${path} failed in a way that the host does not know`),
   });
-  const status = (): HostStatus => hostStatus(registry.plugins(), counts);
+  const status = (): HostStatus =>
+    hostStatus(registry.plugins(), counts, options.registry.appProtocolVersion ?? APP_PROTOCOL);
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     try {

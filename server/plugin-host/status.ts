@@ -44,6 +44,8 @@ const CallCount = z.object({
 
 /** What `GET /status` answers. A host may be another version's: fields that are not known here are left out. */
 export const HostStatus = z.object({
+  /** What plugins must say at the handshake. Hosts from before it was shown had 1 next to always. */
+  appProtocolVersion: z.int().min(0).default(1),
   plugins: z.array(Plugin).readonly(),
   calls: z.array(CallCount).readonly(),
 });
@@ -85,7 +87,12 @@ export function createCallCounts(limit = MAX_COUNTS): CallCounts {
 }
 
 /** A host's status: what `GET /status` sends as JSON. */
-export const hostStatus = (plugins: Iterable<PluginView>, counts: CallCounts): HostStatus => ({
+export const hostStatus = (
+  plugins: Iterable<PluginView>,
+  counts: CallCounts,
+  appProtocolVersion: number,
+): HostStatus => ({
+  appProtocolVersion,
   plugins: [...plugins].map(({ since, ...plugin }) => ({
     ...plugin,
     services: plugin.services.map((service) => ({ ...service, targets: [...service.targets] })),

@@ -88,7 +88,12 @@ function statusOf(what: string, { status, body }: LinkReply): HostStatus {
 }
 
 /** Shakes hands with a host as any plugin does. */
-async function shakeHands(what: string, link: Link, version: string, io: HostIo): Promise<HostIdentity> {
+async function shakeHands(
+  what: string,
+  link: Link,
+  { version, appProtocolVersion }: { readonly version: string; readonly appProtocolVersion: number },
+  io: HostIo,
+): Promise<HostIdentity> {
   const { status, body } = await link(
     {
       method: 'POST',
@@ -96,7 +101,7 @@ async function shakeHands(what: string, link: Link, version: string, io: HostIo)
       headers: JSON_TYPE,
       body: JSON.stringify({
         coreProtocolVersion: 1,
-        appProtocolVersion: 1,
+        appProtocolVersion,
         magicCookieKey: DEFAULT_COOKIE.key,
         magicCookieValue: DEFAULT_COOKIE.value,
         selfId: OPERATOR,
@@ -108,10 +113,8 @@ async function shakeHands(what: string, link: Link, version: string, io: HostIo)
   const answer = parse(body);
   const identity = { runtimeId: field(answer, 'runtimeId'), token: field(answer, 'runtimeToken') };
   if (status === 200 && identity.runtimeId !== '' && identity.token !== '') return identity;
-  throw new AppError(
-    'bad_gateway',
-    `The handshake with ${what} failed (${status}): ${field(answer, 'message') || 'its answer has no identity'}.`,
-  );
+  const why = field(answer, 'message').replace(/\.$/, '') || 'its answer has no identity';
+  throw new AppError('bad_gateway', `The handshake with ${what} failed (${status}): ${why}.`);
 }
 
 /** Whether a host still knows who we are: what a 401 means that may be the plugin's own. */
@@ -189,8 +192,10 @@ export function createPlugins({ kube, own, hostImage, version }: PluginsOptions)
     const link = createLink(what, (io) => kube.portForward({ namespace, name }, HOST_PORT, io));
     const status = async (io?: HostIo): Promise<HostStatus> =>
       statusOf(what, await link({ method: 'GET', path: STATUS_PATH }, io));
-    const meet = async (io: HostIo): Promise<HostIdentity> =>
-      keep(key, await shakeHands(what, link, version, io));
+    const meet = async (io: HostIo): Promise<HostIdentity> => {
+      const { appProtocolVersion } = await status(io);
+      return keep(key, await shakeHands(what, link, { version, appProtocolVersion }, io));
+    };
     return {
       what,
       status,

@@ -1,5 +1,7 @@
 /** The functions about plugins: at the operator's own host, and at the host of a pod of the embedded cluster. */
 import { pino } from 'pino';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -43,7 +45,11 @@ t.teardown(async () => {
 });
 
 /** A host with all its parts, and the texts that it logged. */
-async function startTestHost(host: string, port: number): Promise<{ host: PluginHost; logged: string[] }> {
+async function startTestHost(
+  host: string,
+  port: number,
+  appProtocolVersion?: number,
+): Promise<{ host: PluginHost; logged: string[] }> {
   const logged: string[] = [];
   const log = {
     info: (_: object, text: string) => logged.push(text),
@@ -54,7 +60,7 @@ async function startTestHost(host: string, port: number): Promise<{ host: Plugin
     address: { host, port },
     log,
     metrics: createMetrics(),
-    registry: { allowBaseUrl: () => undefined },
+    registry: { allowBaseUrl: () => undefined, appProtocolVersion },
     admit: () => undefined,
   });
   return { host: started, logged };
@@ -366,46 +372,64 @@ t.test("the operator's own host", async (t) => {
   await atHost(t, { url: app.url, hosted, at: {} });
 });
 
+/** Starts a pod that listens nowhere, and answers its address. */
+async function startPod(name: string): Promise<string> {
+  await kube.create(PODS, NAMESPACE, {
+    metadata: { name, namespace: NAMESPACE },
+    spec: { containers: [IDLE] },
+  });
+  const { status } = await eventually(
+    () => kube.get(PODS, { namespace: NAMESPACE, name }),
+    (pod) => pod.status?.phase === 'Running' && pod.status.podIP !== undefined,
+    { what: 'the pod runs' },
+  );
+  return status!.podIP!;
+}
+
 t.test('the host of a pod', async (t) => {
   const app = await startApp(undefined);
   t.teardown(() => app.close());
   for (const name of ['list_plugins', 'list_plugin_services', 'get_plugin_graph'])
     has(t, await call(app.url, name), 404, 'not_found');
 
-  await kube.create(PODS, NAMESPACE, {
-    metadata: { name: 'shop', namespace: NAMESPACE },
-    spec: { containers: [IDLE] },
-  });
-  const pod = await eventually(
-    () => kube.get(PODS, { namespace: NAMESPACE, name: 'shop' }),
-    ({ status }) => status?.phase === 'Running' && status.podIP !== undefined,
-    { what: 'the pod runs' },
-  );
+  const address = await startPod('shop');
   const silent = await call(app.url, 'list_plugins', { pod: 'shop' });
   has(t, silent, 502, 'bad_gateway');
   t.match(silent.body['detail'], /the host of pod default\/shop/);
   has(t, await call(app.url, 'list_plugins', { pod: 'nowhere' }), 404, 'not_found');
 
-  const hosted = await startTestHost(pod.status!.podIP!, 8080);
+  const hosted = await startTestHost(address, 8080);
   t.teardown(() => hosted.host.close());
   await atHost(t, { url: app.url, hosted, at: { pod: 'shop' } });
 });
 
+t.test('the host of a pod whose plugins speak another version of their own protocol', async (t) => {
+  const app = await startApp(undefined);
+  const { host } = await startTestHost(await startPod('later'), 8080, 2);
+  const echo = createServer((request, response) => void response.end(JSON.stringify({ at: request.url })));
+  await once(echo.listen(0, '127.0.0.1'), 'listening');
+  t.teardown(async () => {
+    await app.close();
+    await host.close();
+    echo.closeAllConnections();
+    echo.close();
+  });
+  host.registry.admit({
+    ...{ selfId: 'echo', selfVersion: '1.0.0', origin: 'managed', requires: {} },
+    baseUrls: [`http://127.0.0.1:${(echo.address() as AddressInfo).port}`],
+    provides: [{ type: 'echo', version: '1.0.0', path: '/echo/' }],
+  });
+  const answer = await call(app.url, 'call_plugin_service', { pod: 'later', type: 'echo', method: 'Say' });
+  has(t, answer, 200);
+  t.match(answer.body, { response: { at: '/echo/Say' } });
+});
+
 t.test('what listens in a pod is no host of ours', async (t) => {
   const app = await startApp(undefined);
-  await kube.create(PODS, NAMESPACE, {
-    metadata: { name: 'web', namespace: NAMESPACE },
-    spec: { containers: [IDLE] },
-  });
-  const pod = await eventually(
-    () => kube.get(PODS, { namespace: NAMESPACE, name: 'web' }),
-    ({ status }) => status?.phase === 'Running' && status.podIP !== undefined,
-    { what: 'the pod runs' },
-  );
   let answer = '[]';
   const handler = createHandler([]);
   const web = await listenBoth({
-    host: pod.status!.podIP!,
+    host: await startPod('web'),
     port: 8080,
     onRequest: (request, response) => {
       if (!handler(request, response)) response.end(answer);

@@ -11,6 +11,8 @@ import { invalid, refusal } from './refusal.js';
 import { checkMetadata, checkSelfId, checkVersion, quoted } from './rules.js';
 
 const CORE_PROTOCOL = 1;
+/** The version of the plugins' own protocol, where nobody names another. */
+export const APP_PROTOCOL = 1;
 const MOST_REQUESTED = 64;
 
 export const DEFAULT_COOKIE = { key: 'CONNECT_PLUGIN', value: 'd3f40b3c2e1a5f8b9c4d7e6a1b2c3d4e' } as const;
@@ -37,7 +39,7 @@ function check(request: HandshakeRequest, options: HandshakeParts['options']): v
     throw invalid(
       `core_protocol_version ${request.coreProtocolVersion} is not spoken here; this host speaks ${CORE_PROTOCOL}.`,
     );
-  const app = options.appProtocolVersion ?? 1;
+  const app = options.appProtocolVersion ?? APP_PROTOCOL;
   if (request.appProtocolVersion !== app)
     throw refusal(
       'failed_precondition',
@@ -105,7 +107,7 @@ export function handshakeHandler({ options, core, capabilities, limiter }: Hands
     const identity = await identityFor(request, context);
     return {
       coreProtocolVersion: CORE_PROTOCOL,
-      appProtocolVersion: options.appProtocolVersion ?? 1,
+      appProtocolVersion: options.appProtocolVersion ?? APP_PROTOCOL,
       plugins: provided(request.requestedPlugins),
       serverMetadata: { ...options.serverMetadata },
       hostCapabilities: capabilities.map(({ type, version }) => ({ type, version, endpoint: BROKER })),

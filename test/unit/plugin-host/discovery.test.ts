@@ -161,6 +161,6 @@ t.test('calls are counted, and those of long ago forgotten', async (t) => {
     ['Store', 'List'],
     'Get was called least lately',
   );
-  const status = hostStatus([], counts);
+  const status = hostStatus([], counts, 2);
   t.same(HostStatus.parse(JSON.parse(JSON.stringify(status))), status);
 });

@@ -80,7 +80,7 @@ async function caller(url: string): Promise<Record<string, string>> {
 t.test('its ports, and whom it refuses', async (t) => {
   const host = await start(t);
   t.same(await (await fetch(`${host.url}/health`)).json(), { status: 'ok' });
-  t.same(await status(host.url), { plugins: [], calls: [] });
+  t.same(await status(host.url), { appProtocolVersion: 1, plugins: [], calls: [] });
   const port = Number(new URL(host.url).port);
   const over2 = await http2(port, { method: 'GET', path: '/health' });
   t.same([over2.status, over2.body.toString()], [200, '{"status":"ok"}']);
