@@ -125,7 +125,10 @@ export const PluginGraphEdge = Type.Object(
     required: Type.Boolean({ description: 'Whether the first says that it needs the service.' }),
     calls: Type.Integer({ description: 'Calls that the host routed since it started.' }),
     failures: Type.Integer({ description: 'Those of them that were answered by a status of 400 or more.' }),
-    methods: Type.Array(Type.String(), { description: 'Methods that were called.' }),
+    methods: Type.Array(Type.String(), {
+      description:
+        'Methods that were called, cut to 100 characters; beyond 100 of them the others are counted as `(others)`.',
+    }),
   },
   { title: 'PluginGraphEdge' },
 );

@@ -519,7 +519,7 @@ export interface PluginGraphEdge {
   calls: number;
   /** Those of them that were answered by a status of 400 or more. */
   failures: number;
-  /** Methods that were called. */
+  /** Methods that were called, cut to 100 characters; beyond 100 of them the others are counted as `(others)`. */
   methods: string[];
 }
 

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ConnectError, answerError, createHandler, listenBoth } from '../../connect/index.js';
 import { isLoopback } from '../origin.js';
 import type { Metrics } from '../ports.js';
+import { createCallCounts } from './counts.js';
 import { createHostMetrics } from './metrics.js';
 import type { ListenAddress } from './options.js';
 import { startManager } from './manager.js';
@@ -15,7 +16,7 @@ import { createRegistry } from './registry/registry.js';
 import type { Registry, RegistryOptions } from './registry/registry.js';
 import { createRouter } from './router/router.js';
 import type { Router } from './router/router.js';
-import { STATUS_PATH, createCallCounts, hostStatus } from './status.js';
+import { STATUS_PATH, hostStatus } from './status.js';
 import type { HostStatus } from './status.js';
 
 export interface HostOptions {

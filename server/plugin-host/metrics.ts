@@ -1,13 +1,13 @@
 /** Numbers of a plugin host, by caller, provider and method. */
 import type { Labels, Metrics } from '../ports.js';
+import { OTHERS } from './counts.js';
+import type { CallCounts } from './counts.js';
 import type { HostMetrics } from './port.js';
-import type { CallCounts } from './status.js';
 
 /** Bounds of the histogram, in seconds: calls on a loopback take a fraction of a millisecond. */
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5, 30];
 /** Callers, providers and methods that are counted apart: methods are named by callers, and plugins that come again have new names. */
 const MAX_SERIES = 2_000;
-const OTHERS = '(others)';
 
 type Routed = Parameters<HostMetrics['routed']>[0];
 
@@ -28,7 +28,7 @@ const seriesFor = (
   time: Object.freeze({ provider, type }),
 });
 
-/** @param counts told of each call too. */
+/** @param counts told of each call too; it says what a method is counted as. */
 export function createHostMetrics(metrics: Metrics, counts: CallCounts): HostMetrics {
   const calls = metrics.counter(
     'xi_plugin_calls_total',
@@ -43,7 +43,7 @@ export function createHostMetrics(metrics: Metrics, counts: CallCounts): HostMet
   let services = 0;
   metrics.observed('xi_plugin_services', 'Services that are registered.', () => [[services]]);
 
-  const seriesOf = ({ caller, provider, type, method, status }: Routed): Series => {
+  const seriesOf = ({ caller, provider, type, status }: Routed, method: string): Series => {
     const key = `${caller} ${provider} ${type} ${method} ${status}`;
     const known = series.get(key);
     if (known !== undefined) return known;
@@ -55,8 +55,7 @@ export function createHostMetrics(metrics: Metrics, counts: CallCounts): HostMet
 
   return {
     routed(labels, seconds) {
-      counts.routed(labels, seconds);
-      const { call, time } = seriesOf(labels);
+      const { call, time } = seriesOf(labels, counts.routed(labels));
       calls.add(call);
       times.observe(seconds, time);
     },

@@ -3,7 +3,8 @@
  * its own process and from those in pods.
  */
 import { z } from 'zod';
-import type { HostMetrics, PluginView } from './port.js';
+import type { CallCounts } from './counts.js';
+import type { PluginView } from './port.js';
 
 const text = z.string();
 const texts = z.array(text).readonly();
@@ -55,36 +56,6 @@ export type CallCount = HostStatus['calls'][number];
 
 /** The path of the endpoint. */
 export const STATUS_PATH = '/status';
-
-/** Callers, providers and methods counted apart, at most; those not called for the longest time are forgotten first. */
-const MAX_COUNTS = 20_000;
-
-/** Counts calls; its `routed` is a part of the host's metrics. */
-export interface CallCounts extends Pick<HostMetrics, 'routed'> {
-  all(): CallCount[];
-}
-
-/** @param limit how many callers, providers and methods are counted apart. */
-export function createCallCounts(limit = MAX_COUNTS): CallCounts {
-  const counts = new Map<string, { -readonly [K in keyof CallCount]: CallCount[K] }>();
-  return {
-    routed({ caller, provider, type, method, status }) {
-      // None of them has a space, as they stand in a URL.
-      const key = `${caller} ${provider} ${type} ${method}`;
-      const count = counts.get(key) ?? { caller, provider, type, method, calls: 0, failures: 0 };
-      count.calls++;
-      if (status >= 400) count.failures++;
-      if (counts.size >= limit) {
-        // To the end: what is called stays.
-        counts.delete(key);
-        const [oldest] = counts.keys();
-        if (counts.size >= limit && oldest !== undefined) counts.delete(oldest);
-      }
-      counts.set(key, count);
-    },
-    all: () => [...counts.values()].map((count) => ({ ...count })),
-  };
-}
 
 /** A host's status: what `GET /status` sends as JSON. */
 export const hostStatus = (

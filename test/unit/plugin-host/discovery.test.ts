@@ -10,7 +10,6 @@ import {
   strangers,
 } from '../../../server/plugin-host/discovery/found.js';
 import type { LeftAlone } from '../../../server/plugin-host/discovery/found.js';
-import { createCallCounts, HostStatus, hostStatus } from '../../../server/plugin-host/status.js';
 
 type Endpoint = EndpointSlice['endpoints'][number];
 
@@ -141,26 +140,4 @@ t.test('one that is no plugin is asked again, less and less often', async (t) =>
   at.leftAlone.set(key, leaveAlone(left, { why: 'it refuses', forGood: true, now }));
   t.same(strangers(at, now + 1e9), []);
   t.equal(nextAsking(at, now), undefined);
-});
-
-t.test('calls are counted, and those of long ago forgotten', async (t) => {
-  const counts = createCallCounts(2);
-  const routed = (method: string, status = 200): void =>
-    counts.routed({ caller: 'api-1', provider: 'storage-1', type: 'storage', method, status }, 0.1);
-  routed('Store');
-  routed('Store', 500);
-  routed('Get', 404);
-  routed('Store');
-  t.match(counts.all(), [
-    { method: 'Get', calls: 1, failures: 1 },
-    { method: 'Store', calls: 3, failures: 1 },
-  ]);
-  routed('List');
-  t.same(
-    counts.all().map(({ method }) => method),
-    ['Store', 'List'],
-    'Get was called least lately',
-  );
-  const status = hostStatus([], counts, 2);
-  t.same(HostStatus.parse(JSON.parse(JSON.stringify(status))), status);
 });
