@@ -200,6 +200,18 @@ async function valuesSuite(t: Test, helm: string): Promise<void> {
   await shared(t, await fourOfFour(t, 3));
   t.match(await scripted(t, helm, 'test.sh'), /^✅ All tests passed$/m);
 
+  await scripted(t, helm, 'cleanup.sh');
+  const renamed = await scripted(t, helm, 'install.sh', '--set', 'nameOverride=codes');
+  t.match(
+    renamed,
+    /^✅ Deployment successful!\nPod: url-shortener-codes-/m,
+    'the scripts know it by its release',
+  );
+  t.match(await scripted(t, helm, 'test.sh'), /^✅ All tests passed$/m);
+  await scripted(t, helm, 'cleanup.sh');
+  t.same((await read<{ items: Pod[] }>('pods', '-l', 'app=codes')).items, [], 'and wait for its pods');
+  await scripted(t, helm, 'install.sh');
+
   const other = ['--set', 'image.repository=myregistry.io', '--set', 'image.tag=v1.0.0'];
   // A real cluster does not have that image: the pods that there are stay, and nobody waits for the new one.
   const { code, stderr } = await run([helm, 'upgrade', 'url-shortener', CHART, ...other]);

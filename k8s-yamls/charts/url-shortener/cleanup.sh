@@ -6,5 +6,5 @@ set -euo pipefail
 release=${RELEASE:-url-shortener}
 "${HELM:-helm}" uninstall ${NAMESPACE:+--namespace "$NAMESPACE"} "$release" --ignore-not-found
 kubectl ${NAMESPACE:+--namespace "$NAMESPACE"} wait pods --for=delete --timeout=120s \
-  -l "app.kubernetes.io/name=url-shortener,app.kubernetes.io/instance=$release"
+  -l "app.kubernetes.io/instance=$release"
 echo "✅ Cleanup complete"

@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 
 release=${RELEASE:-url-shortener}
 timeout=${TIMEOUT:-120}
-selector=app.kubernetes.io/name=url-shortener,app.kubernetes.io/instance=$release
+selector=app.kubernetes.io/instance=$release
 
 kubectl_() { kubectl ${NAMESPACE:+--namespace "$NAMESPACE"} "$@"; }
 

@@ -4,5 +4,5 @@
 set -euo pipefail
 
 deployment=$(kubectl ${NAMESPACE:+--namespace "$NAMESPACE"} get deployments -o name \
-  -l "app.kubernetes.io/name=url-shortener,app.kubernetes.io/instance=${RELEASE:-url-shortener}")
+  -l "app.kubernetes.io/instance=${RELEASE:-url-shortener}")
 exec kubectl ${NAMESPACE:+--namespace "$NAMESPACE"} port-forward --address 127.0.0.1 "$deployment" "${1:-8083}:api"

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-selector=app.kubernetes.io/name=url-shortener,app.kubernetes.io/instance=${RELEASE:-url-shortener}
+selector=app.kubernetes.io/instance=${RELEASE:-url-shortener}
 said=$(mktemp)
 forward=
 finish() {
