@@ -11,6 +11,9 @@ import { createProgramLog } from './log.js';
 import { readHostSettings } from './options.js';
 import type { HostFile, ListenAddress } from './options.js';
 
+/** The state file is written beside its former self, on a volume of 16 MiB in our manifests. */
+const KEPT_BYTES = 6 << 20;
+
 export interface RunningHost {
   readonly url: string;
   readonly opsPort: number;
@@ -55,6 +58,7 @@ export async function runHost(surroundings: HostSurroundings): Promise<RunningHo
         selection: file.selection,
         serverMetadata: { host: 'xi-k8s', version },
         stateFile: settings.stateFile,
+        limits: { keptBytes: KEPT_BYTES },
       },
       plugins: placed(file),
       showStatus: loopback,

@@ -22,7 +22,7 @@ export interface Core extends Enrolment, Liveness, Pick<Ground, 'roster' | 'dire
 
 export function createCore(options: CoreOptions): Core {
   const ground = createGround(options);
-  const { roster, directory, registrations, changed } = ground;
+  const { roster, directory, registrations, tally, changed } = ground;
   const enrolment = createEnrolment(ground);
 
   function remove(runtimeId: string, why: string): boolean {
@@ -47,7 +47,11 @@ export function createCore(options: CoreOptions): Core {
     for (const kept of plugins) {
       const plugin = fromSnapshot(kept, options.allowBaseUrl, options.now());
       roster.add(plugin);
-      for (const service of plugin.services.values()) registrations.set(service.id, service);
+      tally.weighPlugin(plugin);
+      for (const service of plugin.services.values()) {
+        registrations.set(service.id, service);
+        tally.weighService(service);
+      }
     }
     for (const [type, providers] of order)
       for (const provider of providers) {

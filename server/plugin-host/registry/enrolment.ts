@@ -4,8 +4,10 @@ import type { Ground } from './ground.js';
 import { newId } from './identity.js';
 import { baseUrlsOf, newService, refreshTargets, trimmedUrl } from './model.js';
 import { invalid, refusal } from './refusal.js';
+import { keptOf } from './roster.js';
 import type { Newcomer } from './roster.js';
 import {
+  BOUNDS,
   checkBaseUrl,
   checkMetadata,
   checkMinVersion,
@@ -15,6 +17,7 @@ import {
   checkVersion,
   quoted,
 } from './rules.js';
+import { weightOfNewcomer, weightOfOffer, weightOfService } from './tally.js';
 
 /** A service as a plugin registers or declares it. */
 export interface Offer {
@@ -53,7 +56,7 @@ export interface Enrolment {
 }
 
 export function createEnrolment(ground: Ground): Enrolment {
-  const { options, roster, directory, registrations, changed, withdraw, end } = ground;
+  const { options, roster, directory, registrations, tally, makeRoom, changed, withdraw, end } = ground;
   const { log, now, limits } = options;
 
   function entryOf(runtimeId: string): PluginEntry {
@@ -136,6 +139,7 @@ export function createEnrolment(ground: Ground): Enrolment {
     const service = newService(plugin, { ...offer, id: before?.id ?? newId('reg'), baseUrl });
     plugin.services.set(offer.type, service);
     registrations.set(service.id, service);
+    tally.weighService(service);
     plugin.lost = undefined;
     plugin.retired = false;
     plugin.refused.clear();
@@ -168,6 +172,8 @@ export function createEnrolment(ground: Ground): Enrolment {
         'resource_exhausted',
         `${plugin.runtimeId} has ${plugin.services.size} services; that is all that one plugin may register.`,
       );
+    const before = plugin.services.get(checked.type);
+    tally.room(weightOfOffer(checked, baseUrl) - (before === undefined ? 0 : weightOfService(before)));
     const { id } = enlist(plugin, checked, baseUrl);
     changed(plugin);
     return id;
@@ -180,7 +186,8 @@ export function createEnrolment(ground: Ground): Enrolment {
     const plugin = roster.get(runtimeId);
     // Whoever answers at its address may be another, and one that declares nothing is the reference's.
     if (plugin?.origin !== 'unmanaged' || plugin.selfId !== selfId || types.length === 0) return;
-    plugin.declared = types;
+    plugin.declared = types.slice(0, BOUNDS.declared).filter((type) => type.length <= BOUNDS.name);
+    tally.weighPlugin(plugin);
     const allowed = allowedTo(plugin);
     const beyond = [...plugin.services.values()].filter(({ type }) => allowed?.includes(type) === false);
     if (beyond.length === 0) return;
@@ -217,7 +224,15 @@ export function createEnrolment(ground: Ground): Enrolment {
     if (newcomer.selfVersion !== '') checkVersion(newcomer.selfVersion, 'self_version');
     const place = newcomer.metadata['base_url'];
     if (place !== undefined && newcomer.origin === 'unmanaged') checkBaseUrl(place, newcomer.allowBaseUrl);
-    const joined = roster.admit({ ...newcomer, baseUrls: newcomer.baseUrls.map(trimmedUrl) });
+    const weight = weightOfNewcomer(newcomer);
+    while (!tally.fits(weight) && makeRoom());
+    tally.room(weight);
+    const joined = roster.admit({
+      ...newcomer,
+      metadata: keptOf(newcomer.metadata),
+      baseUrls: newcomer.baseUrls.map(trimmedUrl),
+    });
+    tally.weighPlugin(joined.plugin);
     const ghosts = roster
       .namesakes(newcomer.selfId)
       .filter(
@@ -245,6 +260,7 @@ export function createEnrolment(ground: Ground): Enrolment {
       checkType(type);
       checkMinVersion(minVersion);
     }
+    tally.room(offers.reduce((sum, offer) => sum + weightOfOffer(offer), 0));
     const { plugin, token } = join({
       selfId: admission.selfId,
       selfVersion: admission.selfVersion,
@@ -257,6 +273,7 @@ export function createEnrolment(ground: Ground): Enrolment {
       standby,
     });
     for (const [type, minVersion] of Object.entries(requires)) plugin.requires.set(type, minVersion);
+    tally.weighPlugin(plugin);
     for (const offer of offers) enlist(plugin, offer, undefined);
     changed(plugin, 'added');
     return { runtimeId: plugin.runtimeId, token };

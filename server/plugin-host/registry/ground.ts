@@ -7,6 +7,8 @@ import type { PluginEntry, RegisteredPlugin, ServiceEntry } from './model.js';
 import type { RegistryLimits, RegistryOptions } from './options.js';
 import { createRoster } from './roster.js';
 import type { Roster } from './roster.js';
+import { createTally } from './tally.js';
+import type { Tally } from './tally.js';
 
 /** A change of a plugin or of its services. */
 export interface RegistryChange {
@@ -33,6 +35,9 @@ export interface Ground {
   readonly directory: Directory;
   /** By registration id. */
   readonly registrations: Map<string, ServiceEntry>;
+  readonly tally: Tally;
+  /** Ends the plugin that is missed least, if there is one that is not missed. */
+  makeRoom(): boolean;
   /** Tells watchers of the types, by default those of the plugin, and those of plugins. */
   changed(plugin: PluginEntry, kind?: RegistryChange['kind'], types?: Iterable<string>): void;
   /** Takes a service away, and leaves the telling to the caller. */
@@ -44,6 +49,7 @@ export interface Ground {
 export function createGround(options: CoreOptions): Ground {
   const { log, now, limits } = options;
   const registrations = new Map<string, ServiceEntry>();
+  const tally = createTally(limits.keptBytes);
   const selections = new Map(Object.entries(options.selection));
   const directory = createDirectory((type) => selections.get(type) ?? 'first');
   const roster = createRoster({
@@ -66,6 +72,7 @@ export function createGround(options: CoreOptions): Ground {
   function withdraw(service: ServiceEntry): void {
     directory.drop(service.type, service.plugin.runtimeId);
     registrations.delete(service.id);
+    tally.drop(service.id);
     service.plugin.services.delete(service.type);
   }
 
@@ -74,6 +81,7 @@ export function createGround(options: CoreOptions): Ground {
     const was = viewOf(plugin);
     for (const service of [...plugin.services.values()]) withdraw(service);
     roster.delete(plugin);
+    tally.drop(plugin);
     options.onGone(plugin.runtimeId);
     for (const endWatch of [...plugin.watches]) endWatch();
     log.info({ plugin: plugin.runtimeId, types, why }, `${plugin.runtimeId} is gone: ${why}`);
@@ -83,7 +91,7 @@ export function createGround(options: CoreOptions): Ground {
   }
 
   /** Of those that provide nothing the one goes whose token was used, or given out, the longest time ago. */
-  function makeRoom(): void {
+  function makeRoom(): boolean {
     let oldest: PluginEntry | undefined;
     for (const plugin of roster.all()) {
       const idle = plugin.origin === 'unmanaged' && plugin.services.size === 0;
@@ -91,7 +99,8 @@ export function createGround(options: CoreOptions): Ground {
       if (oldest === undefined || plugin.lastUsed < oldest.lastUsed) oldest = plugin;
     }
     if (oldest !== undefined) end(oldest, 'the host is full, and it provides nothing');
+    return oldest !== undefined;
   }
 
-  return { options, roster, directory, registrations, changed, withdraw, end };
+  return { options, roster, directory, registrations, tally, makeRoom, changed, withdraw, end };
 }

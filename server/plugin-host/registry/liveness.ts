@@ -1,9 +1,11 @@
 /** Who is there: what plugins say of themselves, what the router and the prober see, and who is gone for good. */
 import type { Registration, Target } from '../port.js';
 import type { Ground } from './ground.js';
+import { WELL } from './condition.js';
 import { baseUrlsOf, conditionNow, refreshTargets, trimmedUrl } from './model.js';
 import type { PluginEntry, Report } from './model.js';
 import { BOUNDS } from './rules.js';
+import { weightOfReport } from './tally.js';
 import { isHigher } from './versions.js';
 
 export interface Liveness {
@@ -28,13 +30,18 @@ const isAs = (plugin: PluginEntry, { state, reason, unavailableDependencies }: R
 
 /** @param overtaken told of a plugin that does not answer: another may have come in its place before. */
 export function createLiveness(
-  { options, roster, changed, end }: Ground,
+  { options, roster, tally, changed, end }: Ground,
   overtaken: (plugin: PluginEntry) => void,
 ): Liveness {
   const { log, now, limits } = options;
 
   function report(plugin: PluginEntry, report: Report, pod?: string): void {
-    if (pod === undefined) plugin.said = report;
+    if (pod === undefined) {
+      const fits = tally.fits(weightOfReport(report) - weightOfReport(plugin.said));
+      // In a full host: how it is counts, whether or not there is room for why.
+      plugin.said = fits ? report : { ...WELL, state: report.state };
+      tally.weighPlugin(plugin);
+    }
     // One that is gone has no say.
     else if (plugin.pods.has(pod)) plugin.pods.set(pod, report);
     settle(plugin);
@@ -69,7 +76,9 @@ export function createLiveness(
     const known = plugin.requires.get(type);
     if (known !== undefined && !isHigher(minVersion, known)) return;
     if (known === undefined && plugin.requires.size >= BOUNDS.dependencies) return;
+    if (!tally.fits(type.length + minVersion.length)) return;
     plugin.requires.set(type, minVersion);
+    tally.weighPlugin(plugin);
     changed(plugin, 'changed', []);
   }
 

@@ -31,6 +31,7 @@ export interface PluginEntry extends Words {
   /** Who vouched for it, such as a ServiceAccount: another one's entries are never replaced. */
   readonly principal: string | undefined;
   readonly tokenHash: Buffer;
+  /** Of what it said when it came, its base_url. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly allowBaseUrl: AllowBaseUrl;
   /** The types that it may register by its own GetPluginInfo; unset while that says nothing. */

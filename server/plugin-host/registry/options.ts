@@ -8,6 +8,8 @@ import type { Selection } from './selection.js';
 export interface RegistryLimits {
   readonly plugins: number;
   readonly servicesPerPlugin: number;
+  /** Bytes that what plugins say of themselves may take, in all: about what the state file has. */
+  readonly keptBytes: number;
   /** Watches that one plugin has open at a time. */
   readonly watchesPerPlugin: number;
   /** Watches of the health service, which needs no identity, in all. */
@@ -33,6 +35,7 @@ const HOUR = 3_600_000;
 export const DEFAULT_LIMITS: RegistryLimits = {
   plugins: 10_000,
   servicesPerPlugin: 64,
+  keptBytes: 32 << 20,
   watchesPerPlugin: 256,
   healthWatches: 1024,
   handshakes: { burst: 2000, perSecond: 100 },

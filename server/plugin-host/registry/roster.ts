@@ -41,9 +41,13 @@ export interface RosterOptions {
   readonly most: number;
   /** Milliseconds after which a token that nobody uses lapses. */
   readonly tokenLapsesMs: number;
-  /** Makes room in a full roster, if it can. */
-  readonly makeRoom: () => void;
+  /** Makes room in a full roster; false when it cannot. */
+  readonly makeRoom: () => boolean;
 }
+
+/** Of what a plugin says at the handshake, what is read again. */
+export const keptOf = ({ base_url }: Readonly<Record<string, string>>): Record<string, string> =>
+  base_url === undefined ? {} : { base_url };
 
 /** A new entry: healthy, as long as it says nothing else. */
 export const newPlugin = (

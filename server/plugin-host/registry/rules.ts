@@ -11,8 +11,13 @@ export const BOUNDS = {
   metadataKey: 256,
   /** Bytes of one value. */
   metadataValue: 4096,
+  /** Bytes of all keys and values together. */
+  metadataTotal: 16_384,
+  baseUrl: 1024,
   reason: 1024,
   dependencies: 64,
+  /** Types that a plugin declares by its GetPluginInfo. */
+  declared: 256,
 } as const;
 
 const NAME = /^[a-zA-Z][\w.-]*$/;
@@ -82,6 +87,9 @@ export function checkMetadata(metadata: Readonly<Record<string, string>>, field 
       throw invalid(`${field}: the value of ${quoted(key)} is longer than ${BOUNDS.metadataValue} bytes.`);
     if (value.includes('\0')) throw invalid(`${field}: the value of ${quoted(key)} holds a null byte.`);
   }
+  const total = entries.reduce((sum, [key, value]) => sum + key.length + Buffer.byteLength(value), 0);
+  if (total > BOUNDS.metadataTotal)
+    throw invalid(`${field} has ${total} bytes in all; at most ${BOUNDS.metadataTotal} are kept.`);
 }
 
 /** An http URL without user, query and fragment; undefined for anything else. */
@@ -97,10 +105,10 @@ export function plainUrl(text: string): URL | undefined {
 
 /** The base URL without a slash at its end. */
 export function checkBaseUrl(text: string, allow: AllowBaseUrl): string {
-  const url = plainUrl(text);
+  const url = text.length > BOUNDS.baseUrl ? undefined : plainUrl(text);
   if (url === undefined)
     throw invalid(
-      `base_url ${quoted(text)} must be an http URL such as http://localhost:8082, without user, query and fragment.`,
+      `base_url ${quoted(text)} must be an http URL such as http://localhost:8082, without user, query and fragment, at most ${BOUNDS.baseUrl} characters.`,
     );
   try {
     allow(url);

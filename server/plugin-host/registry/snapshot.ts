@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import type { AllowBaseUrl } from '../port.js';
 import { newService } from './model.js';
-import type { PluginEntry } from './model.js';
-import { newPlugin } from './roster.js';
+import type { PluginEntry, ServiceEntry } from './model.js';
+import { keptOf, newPlugin } from './roster.js';
 
 const Texts = z.record(z.string(), z.string());
 
@@ -57,6 +57,23 @@ export function parseSnapshot(data: unknown): RegistrySnapshot {
   throw new Error(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown'}`);
 }
 
+/** A service as it is kept. */
+export const serviceToSnapshot = ({
+  id,
+  type,
+  version,
+  path,
+  metadata,
+  baseUrl,
+}: ServiceEntry): RegistrySnapshot['plugins'][number]['services'][number] => ({
+  id,
+  type,
+  version,
+  path,
+  metadata,
+  baseUrl,
+});
+
 export const toSnapshot = (plugin: PluginEntry): RegistrySnapshot['plugins'][number] => ({
   runtimeId: plugin.runtimeId,
   selfId: plugin.selfId,
@@ -74,14 +91,7 @@ export const toSnapshot = (plugin: PluginEntry): RegistrySnapshot['plugins'][num
   lost: plugin.lost,
   requires: Object.fromEntries(plugin.requires),
   since: plugin.since,
-  services: [...plugin.services.values()].map(({ id, type, version, path, metadata, baseUrl }) => ({
-    id,
-    type,
-    version,
-    path,
-    metadata,
-    baseUrl,
-  })),
+  services: [...plugin.services.values()].map(serviceToSnapshot),
   retired: plugin.retired,
 });
 
@@ -102,7 +112,7 @@ export function fromSnapshot(
         selfVersion: kept.selfVersion,
         origin: kept.origin,
         principal: kept.principal,
-        metadata: kept.metadata,
+        metadata: keptOf(kept.metadata),
         allowBaseUrl,
         declared: kept.declared,
         baseUrls: kept.baseUrls,

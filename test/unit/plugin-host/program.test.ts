@@ -1,5 +1,5 @@
 /** `xi-k8s plugin-host` as its program starts it: settings, the port, health, its file of plugins, grants, and a restart. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { openSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,11 @@ import { createConnectClient } from '../../../connect/index.js';
 import { startPlugin } from '../../../plugin-sdk/src/index.js';
 import type { Plugin } from '../../../plugin-sdk/src/index.js';
 import { Logger } from '../../../proto/gen/capability/logger/v1/logger_pb.js';
-import { CapabilityBroker, HandshakeService } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
+import {
+  CapabilityBroker,
+  HandshakeService,
+  ServiceRegistry,
+} from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
 import { runHost } from '../../../server/plugin-host/main.js';
 import { eventually } from '../../helpers/eventually.js';
 import { http2 } from '../connect/fixtures/served.js';
@@ -112,6 +116,40 @@ t.test('what plugins say stays one line of the log', async (t) => {
   const log = await until('the line', host.log, (text) => text.includes('is degraded'));
   t.match(log, `is degraded: x\\n${forged}\\u2028`);
   t.notMatch(log, /^\[ROUTER\]/m);
+});
+
+t.test('its state file stays small, however much plugins say', async (t) => {
+  const file = join(folder, 'much.json');
+  const host = await start(t, { XI_PLUGIN_HOST_STATE: file });
+  const client = createConnectClient({ baseUrl: host.url });
+  t.teardown(() => client.close());
+  const values = Object.fromEntries([1, 2, 3].map((at) => [`k${at}`, 'x'.repeat(4096)]));
+  const metadata = { base_url: 'http://127.0.0.1:8081', ...values };
+  let kept = 0;
+  const fill = async (): Promise<string> => {
+    for (let plugins = 0; plugins < 20; plugins += 1) {
+      const { runtimeId, runtimeToken } = await client.unary(HandshakeService.method.handshake, {
+        ...{ coreProtocolVersion: 1, appProtocolVersion: 1, magicCookieKey: 'CONNECT_PLUGIN' },
+        ...{
+          magicCookieValue: 'd3f40b3c2e1a5f8b9c4d7e6a1b2c3d4e',
+          selfId: `much-${plugins}`,
+          clientMetadata: metadata,
+        },
+      });
+      const headers = { 'x-plugin-runtime-id': runtimeId, authorization: `Bearer ${runtimeToken}` };
+      for (let at = 0; at < 64; at += 1) {
+        const offer = { serviceType: `t${at}`, version: '1.0.0', endpointPath: '/t/', metadata };
+        await client.unary(ServiceRegistry.method.registerService, offer, { headers });
+        kept += 1;
+      }
+    }
+    return 'all of it is taken';
+  };
+  t.equal(await fill().catch(({ code }: { code: string }) => code), 'resource_exhausted');
+  t.ok(kept > 400, `${kept} of 1,280 are kept`);
+  await host.close();
+  const { size } = await stat(file);
+  t.ok(size > 4 << 20 && size < 7 << 20, `${size} bytes, twice which fit on the volume of 16 MiB`);
 });
 
 t.test('settings that are not allowed', async (t) => {

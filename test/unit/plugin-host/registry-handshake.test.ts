@@ -67,6 +67,7 @@ await t.test('a handshake that is not right is refused with its code', async (t)
   t.teardown(host.close);
   const right = { ...GREETING, appProtocolVersion: 3, selfId: 'a' };
   const many = Object.fromEntries(Array.from({ length: 65 }, (_, at) => [`k${at}`, 'v']));
+  const long = Object.fromEntries([1, 2, 3, 4].map((at) => [`k${at}`, 'x'.repeat(4096)]));
   for (const [what, wrong, code] of [
     ['cookie key', { magicCookieKey: 'OTHER' }, 'invalid_argument'],
     ['cookie value', { magicCookieValue: '' }, 'invalid_argument'],
@@ -79,6 +80,12 @@ await t.test('a handshake that is not right is refused with its code', async (t)
     ['self version', { selfVersion: 'one' }, 'invalid_argument'],
     ['too much metadata', { clientMetadata: many }, 'invalid_argument'],
     ['a long value', { clientMetadata: { a: 'x'.repeat(4097) } }, 'invalid_argument'],
+    ['long values', { clientMetadata: long }, 'invalid_argument'],
+    [
+      'a long base_url',
+      { clientMetadata: { base_url: `http://localhost/${'x'.repeat(1024)}` } },
+      'invalid_argument',
+    ],
     ['a base_url elsewhere', { clientMetadata: { base_url: 'http://10.0.0.1:80' } }, 'invalid_argument'],
     ['too many names', { requestedPlugins: Array.from({ length: 65 }, () => 'a') }, 'invalid_argument'],
   ] as const)
