@@ -30,6 +30,15 @@ export function ownAddresses({ metadata, spec, status }: Pod): string[] {
   return [...hosts];
 }
 
+/** Whether the pod has the address, as a URL has it, for its own now. */
+export function isAddressOf(pod: Pod, hostname: string): boolean {
+  try {
+    return ownAddresses(pod).includes(hostname);
+  } catch {
+    return false;
+  }
+}
+
 /** Allows base URLs at these hosts, as `ownAddresses` gives them, and nowhere else. */
 export function allowBaseUrlOf(podAddresses: readonly string[]): AllowBaseUrl {
   const hosts = new Set(podAddresses);

@@ -4,10 +4,11 @@
  */
 import { createHash } from 'node:crypto';
 import { ConnectError } from '../../../connect/index.js';
+import { isStatus } from '../../kube-errors.js';
 import { PODS } from '../../ports.js';
 import type { Kube, KubeObject, Resource } from '../../ports.js';
 import type { HandshakeCall, Vouched } from '../registry/options.js';
-import { allowBaseUrlOf, ownAddresses } from './addresses.js';
+import { allowBaseUrlOf, isAddressOf, ownAddresses } from './addresses.js';
 
 export interface IdentifyOptions {
   readonly kube: Kube;
@@ -83,7 +84,17 @@ async function vouch({ kube, audience, namespaces }: IdentifyOptions, token: str
     throw new Refused(`this host takes no plugins of namespace ${namespace}`);
   const pod = await kube.get(PODS, { namespace, name });
   if (pod.metadata?.uid !== uid) throw new Refused(`pod ${namespace}/${name} is another one by now`);
-  return { principal: username, allowBaseUrl: allowBaseUrlOf(ownAddresses(pod)) };
+  return {
+    principal: username,
+    allowBaseUrl: allowBaseUrlOf(ownAddresses(pod)),
+    isStill: async ({ hostname }) => {
+      const now = await kube.get(PODS, { namespace, name }).catch((error: unknown) => {
+        if (isStatus(error, 404)) return undefined;
+        throw error;
+      });
+      return now?.metadata?.uid === uid && isAddressOf(now, hostname);
+    },
+  };
 }
 
 interface Kept {

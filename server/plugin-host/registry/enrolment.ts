@@ -269,6 +269,7 @@ export function createEnrolment(ground: Ground): Enrolment {
       principal: undefined,
       metadata,
       allowBaseUrl: options.allowBaseUrl,
+      isStill: undefined,
       declared: provides.length === 0 ? undefined : provides.map(({ type }) => type),
       standby,
     });

@@ -86,6 +86,7 @@ export function handshakeHandler({ options, core, capabilities, limiter }: Hands
       principal: vouched?.principal,
       metadata: clientMetadata,
       allowBaseUrl: vouched?.allowBaseUrl ?? options.allowBaseUrl,
+      isStill: vouched?.isStill,
       declared: undefined,
       baseUrls: [],
       standby: false,

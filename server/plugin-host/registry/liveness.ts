@@ -23,6 +23,9 @@ export interface Liveness {
   sweep(): void;
 }
 
+/** Milliseconds after which it is asked again who answers, when nobody could say. */
+const ASK_AGAIN_MS = 5_000;
+
 const isAs = (plugin: PluginEntry, { state, reason, unavailableDependencies }: Report): boolean =>
   plugin.health === state &&
   plugin.reason === reason &&
@@ -116,9 +119,44 @@ export function createLiveness(
     const plugin = roster.get(runtimeId);
     if (plugin === undefined) return;
     plugin.lastUsed = now();
+    const { isStill } = plugin;
+    if (isStill === undefined || !isAside(plugin, baseUrl)) return welcome(plugin, baseUrl, heard);
+    void recognise(plugin, () => isStill(new URL(baseUrl))).then((known) => {
+      if (known) welcome(plugin, baseUrl, heard);
+    });
+  }
+
+  const isAside = (plugin: PluginEntry, baseUrl: string): boolean =>
+    plugin.lost !== undefined || plugin.refused.has(baseUrl);
+
+  /** Whether what answers again is the plugin, by the word of who vouched for it; the identity of one that is gone ends. */
+  async function recognise(plugin: PluginEntry, isStill: () => Promise<boolean>): Promise<boolean> {
+    const { runtimeId, lost } = plugin;
+    if (plugin.doubtedUntil > now()) return false;
+    plugin.doubtedUntil = Infinity;
+    try {
+      const still = await isStill();
+      plugin.doubtedUntil = 0;
+      // It may have come again by itself, or gone, in the meantime.
+      if (roster.get(runtimeId) !== plugin || plugin.lost !== lost) return false;
+      if (!still) end(plugin, 'another may have its address');
+      return still;
+    } catch (err) {
+      plugin.doubtedUntil = now() + ASK_AGAIN_MS;
+      const why = (err as Error).message;
+      log.warn(
+        { plugin: runtimeId, err },
+        `Nobody can say whether ${runtimeId} is what answers again: ${why}`,
+      );
+      return false;
+    }
+  }
+
+  function welcome(plugin: PluginEntry, baseUrl: string, heard: Report | undefined): void {
+    const { runtimeId } = plugin;
     const urls = baseUrlsOf(plugin);
     if (!urls.includes(baseUrl)) return;
-    const back = plugin.lost !== undefined || plugin.refused.has(baseUrl);
+    const back = isAside(plugin, baseUrl);
     if (back) {
       // Only where it was asked is it known to be.
       if (plugin.lost !== undefined) for (const url of urls) plugin.refused.add(url);

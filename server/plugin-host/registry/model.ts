@@ -2,6 +2,7 @@
 import type { AllowBaseUrl, Health, PluginView, ProbedAddress, Registration, Target } from '../port.js';
 import { conditionOf, reportAt } from './condition.js';
 import type { Report, Words } from './condition.js';
+import type { Vouched } from './options.js';
 
 export type { Report } from './condition.js';
 
@@ -34,6 +35,10 @@ export interface PluginEntry extends Words {
   /** Of what it said when it came, its base_url. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly allowBaseUrl: AllowBaseUrl;
+  /** See `Vouched`; unset where nobody vouches. */
+  readonly isStill: Vouched['isStill'] | undefined;
+  /** Until when that is not asked, in milliseconds. */
+  doubtedUntil: number;
   /** The types that it may register by its own GetPluginInfo; unset while that says nothing. */
   declared: readonly string[] | undefined;
   /** Where its host reaches it; for a plugin that came by itself its services say so. */

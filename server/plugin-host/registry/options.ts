@@ -65,6 +65,11 @@ export interface Vouched {
   readonly principal: string;
   /** Where this plugin may be reached; the registry's own rule when absent. */
   readonly allowBaseUrl?: AllowBaseUrl;
+  /**
+   * Whether the plugin still is at this URL. Asked before calls go there again after it did not answer, for what answers then may be
+   * another's; false ends its identity. Rejects when nobody can say now.
+   */
+  readonly isStill?: (baseUrl: URL) => Promise<boolean>;
 }
 
 export interface RegistryOptions {

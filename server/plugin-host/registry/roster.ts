@@ -15,6 +15,7 @@ export type Newcomer = Pick<
   | 'principal'
   | 'metadata'
   | 'allowBaseUrl'
+  | 'isStill'
   | 'declared'
   | 'baseUrls'
   | 'standby'
@@ -64,6 +65,7 @@ export const newPlugin = (
   reason: '',
   unavailableDependencies: [],
   lost: undefined,
+  doubtedUntil: 0,
   refused: new Set(),
   services: new Map(),
   retired: false,

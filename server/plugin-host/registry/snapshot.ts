@@ -114,6 +114,7 @@ export function fromSnapshot(
         principal: kept.principal,
         metadata: keptOf(kept.metadata),
         allowBaseUrl,
+        isStill: undefined,
         declared: kept.declared,
         baseUrls: kept.baseUrls,
         standby: kept.standby,
