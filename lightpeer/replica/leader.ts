@@ -192,13 +192,15 @@ export function createLeader(deps: LeaderDeps): Leader {
     }
     if (fresh.length === 0) return;
     const { placed, synced } = store.append(fresh, deps.committed());
+    synced.then(advance, deps.failed);
+    // A read found damage before: the chain takes no more, which `synced` tells.
+    if (placed.length === 0) return;
     const size = placed.reduce((sum, { block }) => sum + block.payload.byteLength, 0);
     uncommitted.push({ height: placed.at(-1)!.height, bytes: size, blocks: placed.length });
     windowBytes += size;
     const append = appendOf(placed, { ballot, previous, committed: deps.committed(), compactTo });
     for (const link of links.values()) link.broadcast(append);
     legacy.appended(placed);
-    synced.then(advance, deps.failed);
   }
 
   const enqueue = (block: Block, strict: boolean): Promise<number> =>

@@ -111,7 +111,7 @@ export async function regroup(state: State, change: Change): Promise<Regrouped> 
     change.alone === true
       ? []
       : [...new Set([...(last?.networks ?? []), ...(change.networks ?? [])])].slice(0, 16);
-  const placed = state.store.append(
+  const { placed, synced } = state.store.append(
     [
       {
         id: state.newId(),
@@ -132,9 +132,11 @@ export async function regroup(state: State, change: Change): Promise<Regrouped> 
     ],
     state.committed,
   );
-  const view = viewOf(placed.placed[0]!)!;
+  synced.catch((error: unknown) => diskFailed(state, error));
+  // A read found damage meanwhile: the chain takes no more.
+  if (placed.length === 0) return { done: 'not' };
+  const view = viewOf(placed[0]!)!;
   lead(state, view, before);
-  placed.synced.catch((error: unknown) => diskFailed(state, error));
   return { done: 'leading', view, strays };
 }
 

@@ -221,7 +221,13 @@ export async function createReplica(deps: ReplicaDeps, openStore: () => Promise<
       .then(
         (opened) => {
           state.store = opened;
-          state.committed = Math.min(state.committed, opened.head().height);
+          const head = opened.head();
+          if (state.committed > head.height) {
+            // Damage was cut off: readers were further.
+            state.committed = head.height;
+            state.counters.rewinds++;
+            state.rewound(head);
+          }
           state.mode = 'loose';
           state.looseSince = state.promisedAt = -Infinity;
           nextTry = 0;

@@ -346,6 +346,42 @@ t.test('a peer whose disk is damaged fetches what was cut off from the others', 
   t.strictSame(await faults(world.nodes, acknowledged), []);
 });
 
+t.test('damage that a running peer comes upon is cut off and fetched again, whatever its part', async (t) => {
+  for (const who of ['leader', 'member']) {
+    const world = await joined(3);
+    const acknowledged = new Set<string>();
+    const persist = async (node: Node, id: string): Promise<void> => {
+      let done = false;
+      // Large enough that memory does not keep the first ones.
+      node.replica!.persist(Buffer.alloc(700_000, id), { id }).then(
+        () => (done = true),
+        () => undefined,
+      );
+      t.ok(await world.until(() => done, 30_000), id);
+      acknowledged.add(id);
+    };
+    for (let i = 0; i < 5; i++) await persist(world.nodes[i % 3]!, `b${i}`);
+    const leader = leaderOf(world);
+    const victim = who === 'leader' ? leader : others(world, leader)[0]!;
+    const replica = victim.replica!;
+    const rewound: number[] = [];
+    replica.onRewound(({ height }) => rewound.push(height));
+    const height = (await replica.store().heightOf('b1'))!;
+    const file = victim.disk.files.get('chain.log')!;
+    file.data[file.data.indexOf('"ID":"b1"') + 20]! ^= 1;
+    file.durable = file.data;
+    await t.rejects(replica.store().at(height), { code: 'disk' }, 'a read comes upon it');
+    let said: { code?: string } = {};
+    replica.persist(Buffer.from('x')).catch((error: { code: string }) => (said = error));
+    await persist(others(world, victim)[0]!, 'after');
+    t.equal(said.code, 'disk', 'whoever persists there is told');
+    t.ok(await world.until(() => agreed(world), 30_000), `the ${who} is back`);
+    t.equal(replica.counters().diskFailures, 1);
+    t.strictSame(rewound, [height - 1], 'its readers were told');
+    t.strictSame(await faults(world.nodes, acknowledged), []);
+  }
+});
+
 t.test('a peer whose disk is full says so, the others go on, and it comes back', async (t) => {
   const world = await joined(3);
   for (const victim of [leaderOf(world), others(world, leaderOf(world))[0]!]) {
