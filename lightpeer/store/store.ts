@@ -70,13 +70,22 @@ export interface Store {
 
 const isPoint = (from: Point | Snapshot): from is Point => 'height' in from;
 
+/** A new chain. It gets its name when all of it is on disk: of a Go peer's blocks there is never a part. */
+async function beginWith(disk: Disk, blocks: readonly Block[]): Promise<ChainFile> {
+  const chain = await createChainFile(disk, NEXT, { header: EMPTY_HEADER, kept: [] });
+  return closedOnFailure(chain, async () => {
+    await chain.append(blocks, 0).synced;
+    await disk.rename(NEXT, NAME);
+    return chain;
+  });
+}
+
 export async function openStore(disk: Disk): Promise<Store> {
   await disk.remove(NEXT);
   await disk.remove(INCOMING);
   const opened = await openChainFile(disk, NAME);
   const imported = opened === undefined ? await readGoFolder(disk) : [];
-  let current = opened?.chain ?? (await createChainFile(disk, NAME, { header: EMPTY_HEADER, kept: [] }));
-  if (imported.length > 0) await current.append(imported, 0).synced;
+  let current = opened?.chain ?? (await beginWith(disk, imported));
   /** Takes what is appended too, while it is about to replace the current one. */
   let mirror: ChainFile | undefined;
   let staging: Staging | undefined;

@@ -190,6 +190,59 @@ t.test(
   },
 );
 
+t.test('a take-over of a Go peer that is cut short, wherever, is made again as a whole', async (t) => {
+  for (const end of ['disk full', 'killed'])
+    for (let failing = 0, over = false; !over; failing++) {
+      const path = fresh();
+      const real = await openDisk(path, { durable: false });
+      for (let i = 0; i < 50; i++)
+        await writeFile(
+          join(path, `b${i}`),
+          JSON.stringify({ ID: `b${i}`, Payload: 'eA==', Type: 1, ...(i > 0 && { PrevID: `b${i - 1}` }) }),
+        );
+      let steps = 0;
+      let stopped = false;
+      const step = async (whole: () => Promise<void>, part = whole): Promise<void> => {
+        if (steps++ === failing) {
+          stopped = true;
+          if (end === 'killed') await part();
+          throw new Error('no space left on device');
+        }
+        await whole();
+      };
+      const failingDisk: Disk = {
+        ...real,
+        rename: (from, to) => step(() => real.rename(from, to)),
+        open: async (name) => {
+          const file = await real.open(name);
+          const { write } = file;
+          // A process that is killed may have written a part.
+          const half = (bytes: Uint8Array): Uint8Array => bytes.subarray(0, bytes.byteLength / 2);
+          return {
+            ...file,
+            write: (bytes, at) =>
+              step(
+                () => write(bytes, at),
+                () => write(half(bytes), at),
+              ),
+          };
+        },
+      };
+      const first = await openStore(failingDisk).catch(() => undefined);
+      over = !stopped;
+      await first?.close();
+      const store = await openStore(real);
+      const ids = await idsOf(store);
+      t.strictSame(
+        ids,
+        numbered(50).map(({ id }) => id),
+        `${end} at step ${failing}`,
+      );
+      await store.close();
+      if (over) t.ok(failing > 1, 'each step was tried');
+    }
+});
+
 t.test('a second chain beside the first takes its place as a whole, or not at all', async (t) => {
   for (const keep of [0, 2, 5]) {
     const path = fresh();
