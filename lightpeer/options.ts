@@ -120,7 +120,8 @@ const SETTINGS = {
   keepBlocks: {
     flag: 'keep-blocks',
     variable: 'XI_PEER_KEEP_BLOCKS',
-    about: 'How many of the newest blocks compaction leaves.',
+    about:
+      'How many of the newest blocks compaction leaves; above the size as many as fill half of it, if fewer.',
     byDefault: '10000',
   },
   sync: {

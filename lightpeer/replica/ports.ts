@@ -145,10 +145,10 @@ export interface Limits {
   readonly windowBytes: number;
   /** Bytes of payloads that wait to be ordered; above it, persist is refused. */
   readonly queueBytes: number;
-  /** Compaction: at this many bytes or blocks … */
+  /** Compaction, when a good part goes: at this many bytes all but the newest blocks that fill half of them … */
   readonly compactBytes: number;
+  /** … and at this many blocks, or when the oldest is this old, all but the newest so many, which are also the most that stay. */
   readonly compactBlocks: number;
-  /** … or when the oldest block is this old, all but the newest so many go. */
   readonly compactAge: number;
   readonly keepBlocks: number;
 }

@@ -4,6 +4,7 @@ import { PeerError } from '../port.js';
 import type { PersistOptions } from '../port.js';
 import type { Store } from '../store/store.js';
 import { createChanges } from './changes.js';
+import { droppable } from './dropping.js';
 import { createHandlers } from './handlers.js';
 import { createLegacyMembers } from './legacy.js';
 import { connectLegacy, notified } from './legacy-network.js';
@@ -199,12 +200,8 @@ export async function createReplica(deps: ReplicaDeps, openStore: () => Promise<
   /** Everybody has what is dropped: it is told only up to what is everywhere. */
   async function compact(): Promise<void> {
     const { store } = state;
-    const blocks = store.head().height - store.base().height;
-    const old = blocks > limits.keepBlocks ? await store.at(store.base().height + 1) : undefined;
-    const tooOld = old !== undefined && old.block.at > 0 && state.today() - old.block.at > limits.compactAge;
-    if (store.bytes() < limits.compactBytes && blocks < limits.compactBlocks && !tooOld) return;
-    const to = Math.min(state.committed, store.head().height - limits.keepBlocks);
-    if (to <= store.base().height || state.leader === undefined) return;
+    const to = await droppable(state);
+    if (to === undefined || state.leader === undefined) return;
     state.leader.compact(to);
     state.counters.compactions++;
     await store.compact(to);

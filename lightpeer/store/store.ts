@@ -44,6 +44,10 @@ export interface Store {
   committed(): number;
   clientBlocks(): number;
   bytes(): number;
+  /** How many blocks it holds, the kept ones of the snapshot included. */
+  length(): number;
+  /** Bytes of the blocks after a height, which is not below the base. */
+  bytesAfter(height: number): number;
   append(blocks: readonly Block[], committed: number): Appended;
   flushed(): Promise<void>;
   /** The place at a height; undefined where the chain has none. */
@@ -228,6 +232,8 @@ export async function openStore(disk: Disk): Promise<Store> {
     committed: () => current.committed(),
     clientBlocks: () => current.clientBlocks(),
     bytes: () => current.bytes(),
+    length: () => current.length(),
+    bytesAfter: (height) => current.bytes() - current.offset(current.position(height) + 1),
     append: (blocks, committed) => {
       const appended = current.append(blocks, committed);
       const mirrored = mirror?.append(blocks, committed);

@@ -454,3 +454,38 @@ t.test('blocks that are old go too, but for the newest ones', async (t) => {
     'and the newest block of each state',
   );
 });
+
+t.test('a chain stays within its size and is not rewritten for every few blocks', async (t) => {
+  const stories = [
+    { keepBlocks: 10_000, compactBytes: 1 << 20, compactAge: 1e9 },
+    // Those that stay are themselves above the limit, or too old.
+    { keepBlocks: 60, compactBytes: 1 << 20, compactAge: 1e9 },
+    { keepBlocks: 60, compactBytes: 1 << 30, compactAge: 1000 },
+  ];
+  for (const limits of stories) {
+    const world = createWorld(2, 13, limits);
+    for (const node of world.nodes) void world.start(node);
+    await world.run(300);
+    const [a, b] = world.nodes as [Node, Node];
+    void b.replica!.join(a.address);
+    await world.run(3000);
+    const persist = async (id: string, bytes: number): Promise<void> => {
+      let done = false;
+      void a.replica!.persist(Buffer.alloc(bytes, 'x'), { id }).then(() => (done = true));
+      t.ok(await world.until(() => done, 10_000));
+    };
+    for (let i = 0; i < 100; i++) await persist(`large${i}`, 20_000);
+    await world.run(10_000);
+    const compactions = (): number[] => world.nodes.map(({ replica }) => replica!.counters().compactions);
+    const before = compactions();
+    t.ok(before.every((count) => count > 0));
+    for (let i = 0; i < 10; i++) {
+      await persist(`small${i}`, 10);
+      await world.run(6000);
+    }
+    t.ok(await world.until(() => agreed(world), 10_000));
+    t.strictSame(compactions(), before, 'ten blocks are no reason');
+    for (const { replica } of world.nodes)
+      t.ok(replica!.store().bytes() < limits.compactBytes, `${replica!.store().bytes()} bytes`);
+  }
+});
