@@ -64,9 +64,9 @@ export async function* watch(replica: Replica, { cursor, signal }: WatchOptions)
       }
       const base = state.store.base();
       if (at.height < base.height) {
-        const { header, kept } = await state.store.snapshot();
+        const { base: begin, blocks: kept } = await state.store.kept();
         if (at.height > 0) yield { type: 'rewound', cursor: cursorOf(ORIGIN) };
-        at = header.base;
+        at = begin;
         live = false;
         for (const { block, height } of kept) {
           if (rewound || over()) break;

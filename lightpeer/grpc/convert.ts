@@ -11,7 +11,6 @@ import type {
 } from '../../proto/gen/xi/lightpeer/v1/peer_pb.js';
 import { NO_BALLOT, ORIGIN } from '../chain/block.js';
 import type { Ballot, Block, Point } from '../chain/block.js';
-import { PeerError } from '../port.js';
 import { decodeBlocks, encodeBlocks } from './codec.js';
 import { decode } from './frames.js';
 import type { Frame } from './frames.js';
@@ -116,67 +115,54 @@ export const preparedFromWire = (wire: PrepareResponse): Prepared => ({
   committed: wire.committed,
 });
 
-/** A snapshot's kept blocks go in messages of their own after its first, with their heights. */
+/** A snapshot, and then what it keeps, each block in a message of its own with its height. */
 export function* fetchedToWire({
   snapshot,
+  kept = [],
   blocks,
 }: Fetched): Generator<MessageInitShape<typeof FetchResponseSchema> | Frame> {
-  if (snapshot === undefined) {
-    yield encodeBlocks(blocks);
-    return;
-  }
-  const { header, kept } = snapshot;
-  yield {
-    snapshot: {
-      at: header.base,
-      id: header.baseId,
-      ...(header.network !== undefined && {
-        network: blockToWire(header.network.block),
-        networkAt: { height: header.network.height, digest: header.network.digest },
-      }),
-      waypoints: [...header.waypoints],
-      kept: kept.length,
-    },
-  };
-  for (const { block, height, digest } of kept)
-    yield { blocks: [blockToWire(block)], places: [{ height, digest }] };
-}
-
-/** Puts a snapshot together again. */
-export async function* fetchedFromWire(messages: AsyncIterable<Buffer>): AsyncGenerator<Fetched> {
-  let opening:
-    { message: FetchResponse; kept: { block: Block; height: number; digest: string }[] } | undefined;
-  for await (const bytes of messages) {
-    const plain = opening === undefined ? decodeBlocks(bytes) : undefined;
-    if (plain !== undefined) {
-      yield { blocks: plain };
-      continue;
-    }
-    const message = decode(FetchResponseSchema, bytes);
-    if (message.snapshot !== undefined) opening = { message, kept: [] };
-    if (opening === undefined) throw new PeerError('invalid', 'blocks of a snapshot that never began');
-    for (const [i, block] of message.blocks.entries())
-      opening.kept.push({ block: blockFromWire(block), ...point(message.places[i]) });
-    const { snapshot } = opening.message;
-    if (opening.kept.length < snapshot!.kept) continue;
-    if (opening.kept.length > snapshot!.kept)
-      throw new PeerError('invalid', 'the snapshot has more blocks than it says');
+  if (snapshot !== undefined) {
+    const { base, baseId, network, waypoints } = snapshot;
     yield {
       snapshot: {
-        header: {
-          lightpeer: 1,
-          base: point(snapshot!.at),
-          baseId: snapshot!.id,
-          network:
-            snapshot!.network === undefined
-              ? undefined
-              : { block: blockFromWire(snapshot!.network), ...point(snapshot!.networkAt) },
-          waypoints: snapshot!.waypoints.map(point),
-        },
-        kept: opening.kept,
+        at: base,
+        id: baseId,
+        ...(network !== undefined && {
+          network: blockToWire(network.block),
+          networkAt: { height: network.height, digest: network.digest },
+        }),
+        waypoints: [...waypoints],
+        kept: snapshot.kept,
       },
-      blocks: [],
     };
-    opening = undefined;
   }
+  for (const { block, height, digest } of kept)
+    yield { blocks: [blockToWire(block)], places: [{ height, digest }] };
+  if (blocks.length > 0) yield encodeBlocks(blocks);
+}
+
+/** Each message as it comes: who stages the chain checks that it has all that the snapshot keeps. */
+export async function* fetchedFromWire(messages: AsyncIterable<Buffer>): AsyncGenerator<Fetched> {
+  for await (const bytes of messages) {
+    const plain = decodeBlocks(bytes);
+    yield plain === undefined ? partOf(decode(FetchResponseSchema, bytes)) : { blocks: plain };
+  }
+}
+
+function partOf({ snapshot, blocks, places }: FetchResponse): Fetched {
+  const kept = blocks.map((block, i) => ({ block: blockFromWire(block), ...point(places[i]) }));
+  if (snapshot === undefined) return { kept, blocks: [] };
+  const { at, id, network, networkAt, waypoints } = snapshot;
+  return {
+    snapshot: {
+      lightpeer: 1,
+      base: point(at),
+      baseId: id,
+      kept: snapshot.kept,
+      network: network === undefined ? undefined : { block: blockFromWire(network), ...point(networkAt) },
+      waypoints: waypoints.map(point),
+    },
+    kept,
+    blocks: [],
+  };
 }

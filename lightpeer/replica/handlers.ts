@@ -36,8 +36,11 @@ export function createHandlers(state: State): Handlers {
     const { move } = state;
     if (move !== undefined && move.detached && move.leader !== ballot.by)
       throw new PeerError('refused', `this peer moves to the network of ${move.leader}`);
+    const staging = () => (state.move?.detached === true ? state.move.staging : undefined);
+    if (staging()?.whole() === false)
+      throw new PeerError('refused', 'this peer has not all of the chain that it fetches');
     const answer = (promised: boolean): Prepared => {
-      const staged = state.move?.detached === true ? state.move.staging : undefined;
+      const staged = staging();
       const { height, digest } = staged?.head() ?? state.store.synced();
       return {
         promised,
@@ -113,9 +116,10 @@ export function createHandlers(state: State): Handlers {
     const known = await pointAt(state, after.height);
     let height = after.height;
     if (known === undefined || !samePoint(known, after)) {
-      height = store.base().height;
-      const snapshot = await store.snapshot();
+      const snapshot = store.snapshot();
+      height = snapshot.base.height;
       yield { snapshot, blocks: [] };
+      for await (const kept of store.keptParts(snapshot)) yield { kept, blocks: [] };
     }
     const end = store.synced().height;
     while (height < end) {

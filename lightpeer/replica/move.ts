@@ -97,15 +97,16 @@ async function fetchInto(state: State, move: Move, after: Point): Promise<void> 
   // What comes while the disk is busy is written by one more write, all together.
   let written = Promise.resolve();
   let ahead = 0;
-  for await (const { snapshot, blocks } of fetchChain(state, move.leader, after)) {
+  for await (const { snapshot, kept = [], blocks } of fetchChain(state, move.leader, after)) {
     if (snapshot !== undefined) {
       await move.staging?.abort();
       move.staging = await state.store.stage(snapshot);
     }
     const staging: Staging = (move.staging ??= await state.store.stage(after));
-    written = staging.append(blocks);
+    written = kept.length > 0 ? staging.keep(kept) : staging.append(blocks);
     written.catch(() => undefined);
-    for (const { payload } of blocks) ahead += payload.byteLength + BLOCK_BYTES;
+    for (const { payload } of [...kept.map(({ block }) => block), ...blocks])
+      ahead += payload.byteLength + BLOCK_BYTES;
     if (ahead > AHEAD_BYTES) {
       await written;
       ahead = 0;
@@ -146,7 +147,7 @@ async function* ownBlocks(state: State, { common, waypoint }: Located): AsyncGen
   let from = common?.height;
   if (from === undefined && waypoint !== undefined) from = await coveredBy(state, waypoint);
   if (from === undefined) {
-    if (store.base().height > 0) yield* (await store.snapshot()).kept;
+    if (store.base().height > 0) yield* (await store.kept()).blocks;
     from = store.base().height;
   }
   const head = store.head().height;

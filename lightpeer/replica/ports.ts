@@ -1,5 +1,5 @@
 /** What the replica says to other peers and what it needs of its surroundings. Tests put a simulated network behind it. */
-import type { Ballot, Block, Member, Point } from '../chain/block.js';
+import type { Ballot, Block, Member, Placed, Point } from '../chain/block.js';
 import type { Snapshot } from '../store/store.js';
 
 export type Mode = 'leading' | 'following' | 'loose' | 'failed';
@@ -85,7 +85,9 @@ export interface AppendSink {
 }
 
 export interface Fetched {
+  /** The chain begins there; what it keeps of the states before follows. */
   readonly snapshot?: Snapshot | undefined;
+  readonly kept?: readonly Placed[] | undefined;
   readonly blocks: readonly Block[];
 }
 

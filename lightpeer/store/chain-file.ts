@@ -52,6 +52,8 @@ export interface ChainFile {
   clientBlocks(): number;
   bytes(): number;
   append(blocks: readonly Block[], committed: number): Appended;
+  /** Takes blocks from before the base, with their own heights, until there are as many as the header says. */
+  keep(kept: readonly Placed[]): Promise<void>;
   /** Blocks of positions `from` to below `to`: kept ones first, then the chain. At least one, and about half a MiB. */
   some(from: number, to: number): Promise<Placed[]>;
   /** As `some`, but the last ones before `to`; oldest first. */
@@ -169,6 +171,15 @@ function chainFile({ disk, name, file, header }: Start, expected = 0) {
     flushing = undefined;
   }
 
+  /** Resolves when the lines are on disk, and with them the chain up to a place. */
+  function queued(lines: readonly Buffer[], to: Point): Promise<void> {
+    const done = new Promise<void>((resolve, reject) => {
+      queue.push({ lines, to, done: resolve, failed: reject });
+    });
+    flushing ??= Promise.resolve().then(flush);
+    return done;
+  }
+
   async function read(from: number, to: number): Promise<Placed[]> {
     const start = offsets.at(from);
     const buffer = Buffer.allocUnsafe((to < offsets.length() ? offsets.at(to) : end) - start);
@@ -214,11 +225,15 @@ function chainFile({ disk, name, file, header }: Start, expected = 0) {
         return place;
       });
       if (placed.length === 0) return { placed, synced: self.flushed() };
-      const done = new Promise<void>((resolve, reject) => {
-        queue.push({ lines, to: placed.at(-1)!, done: resolve, failed: reject });
+      return { placed, synced: queued(lines, placed.at(-1)!) };
+    },
+    keep: (kept) => {
+      const lines = kept.map((placed) => {
+        const line = encodeBlock(placed, 0);
+        index(placed, line.length, 0);
+        return line;
       });
-      flushing ??= Promise.resolve().then(flush);
-      return { placed, synced: done };
+      return queued(lines, head);
     },
     some: async (from, to) => {
       const memory = inMemory(from);
@@ -279,25 +294,15 @@ function chainFile({ disk, name, file, header }: Start, expected = 0) {
   };
 }
 
-/** A new file with its header; kept blocks are given with their own heights. Replaces what has the name. */
-export async function createChainFile(
-  disk: Disk,
-  name: string,
-  { header, kept }: { header: Omit<Header, 'kept'>; kept: readonly Placed[] },
-): Promise<ChainFile> {
-  const full = { ...header, kept: kept.length };
+/** A new file with its header, for the blocks that are kept and those that follow. Replaces what has the name. */
+export async function createChainFile(disk: Disk, name: string, header: Header): Promise<ChainFile> {
   const file = await disk.open(name);
-  const made = chainFile({ disk, name, file, header: full });
-  const lines = [encodeHeader(full)];
-  made.begin(lines[0]!.length);
-  for (const placed of kept) {
-    const line = encodeBlock(placed, 0);
-    lines.push(line);
-    made.index(placed, line.length, 0);
-  }
+  const made = chainFile({ disk, name, file, header });
+  const line = encodeHeader(header);
+  made.begin(line.length);
   await closedOnFailure(file, async () => {
     await file.truncate(0);
-    await file.write(Buffer.concat(lines), 0);
+    await file.write(line, 0);
   });
   made.settle();
   return made.self;

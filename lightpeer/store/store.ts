@@ -4,7 +4,7 @@ import type { Ballot, Block, Placed, Point } from '../chain/block.js';
 import { PeerError } from '../port.js';
 import { createChainFile, EMPTY_HEADER, openChainFile } from './chain-file.js';
 import type { Appended, ChainFile } from './chain-file.js';
-import { survivors } from './compaction.js';
+import { copyKept, survivors } from './compaction.js';
 import { closedOnFailure } from './disk.js';
 import type { Disk } from './disk.js';
 import { readGoFolder } from './go-folder.js';
@@ -14,19 +14,19 @@ const NAME = 'chain.log';
 const NEXT = 'next.log';
 const INCOMING = 'incoming.log';
 
-/** Where a chain begins that no longer reaches back to its origin. */
-export interface Snapshot {
-  readonly header: Omit<Header, 'kept'>;
-  /** The newest block of each state before the base. */
-  readonly kept: readonly Placed[];
-}
+/** Where a chain begins that no longer reaches back to its origin, and how many blocks before that it keeps. */
+export type Snapshot = Header;
 
 /** A chain that is being fetched, beside the one in use. */
 export interface Staging {
   head(): Point & { readonly id: string };
   /** Of the newest view in it. */
   view(): Ballot | undefined;
-  /** Resolves when they are on disk. */
+  /** Takes what the snapshot keeps. Resolves when it is on disk; throws `invalid` when that is more than it says. */
+  keep(kept: readonly Placed[]): Promise<void>;
+  /** All that the snapshot keeps is there. */
+  whole(): boolean;
+  /** Resolves when they are on disk; throws `invalid` before all is there that the snapshot keeps. */
   append(blocks: readonly Block[]): Promise<void>;
   /** It becomes the chain. Resolves to where the old chain was left. */
   commit(): Promise<Point>;
@@ -60,7 +60,11 @@ export interface Store {
   newestParts(below?: number): AsyncIterable<readonly Placed[]>;
   heightOf(id: string): Promise<number | undefined>;
   /** What a chain that begins after the origin begins with. */
-  snapshot(): Promise<Snapshot>;
+  snapshot(): Snapshot;
+  /** The newest block of each state before the base, oldest first. */
+  kept(): Promise<{ readonly base: Point; readonly blocks: readonly Placed[] }>;
+  /** The same, some at a time, of the chain that begins with `snapshot`. Throws `refused` when it is rewritten meanwhile. */
+  keptParts(snapshot: Snapshot): AsyncIterable<readonly Placed[]>;
   /** A second chain: one that leaves this one after `keep`, or one of its own. One at a time. */
   stage(from: Point | Snapshot): Promise<Staging>;
   /** Drops the blocks up to a height, but for the newest of each state. */
@@ -76,7 +80,7 @@ const isPoint = (from: Point | Snapshot): from is Point => 'height' in from;
 
 /** A new chain. It gets its name when all of it is on disk: of a Go peer's blocks there is never a part. */
 async function beginWith(disk: Disk, blocks: readonly Block[]): Promise<ChainFile> {
-  const chain = await createChainFile(disk, NEXT, { header: EMPTY_HEADER, kept: [] });
+  const chain = await createChainFile(disk, NEXT, EMPTY_HEADER);
   return closedOnFailure(chain, async () => {
     await chain.append(blocks, 0).synced;
     await disk.rename(NEXT, NAME);
@@ -147,7 +151,7 @@ export async function openStore(disk: Disk): Promise<Store> {
   }
 
   /** Of a chain that leaves the current one at a place. */
-  async function headerAt(place: Point): Promise<Omit<Header, 'kept'>> {
+  async function headerAt(place: Point): Promise<Header> {
     const last = current.waypoints().findLast(({ height }) => height <= place.height);
     const above = last !== undefined && last.height > current.header.base.height;
     return {
@@ -160,11 +164,8 @@ export async function openStore(disk: Disk): Promise<Store> {
 
   async function stageFrom(from: Point | Snapshot): Promise<Staging> {
     const keep = isPoint(from) ? from : undefined;
-    const chain = await createChainFile(
-      disk,
-      INCOMING,
-      isPoint(from) ? { header: await headerAt(from), kept: [] } : from,
-    );
+    const chain = await createChainFile(disk, INCOMING, isPoint(from) ? await headerAt(from) : from);
+    const missing = (): number => chain.header.kept - chain.length();
     const finish = (): void => {
       staging = undefined;
       busy = false;
@@ -175,7 +176,17 @@ export async function openStore(disk: Disk): Promise<Store> {
         const network = chain.network();
         return network === undefined ? undefined : viewOf(network)?.ballot;
       },
-      append: (blocks) => chain.append(blocks, 0).synced,
+      keep: (kept) => {
+        if (kept.length > missing())
+          throw new PeerError('invalid', 'the snapshot has more blocks than it says');
+        return chain.keep(kept);
+      },
+      whole: () => missing() <= 0,
+      append: (blocks) => {
+        if (blocks.length > 0 && missing() > 0)
+          throw new PeerError('invalid', 'the snapshot has fewer blocks than it says');
+        return chain.append(blocks, 0).synced;
+      },
       commit: async () => {
         finish();
         return closedOnFailure(chain, take);
@@ -191,6 +202,7 @@ export async function openStore(disk: Disk): Promise<Store> {
     async function take(): Promise<Point> {
       await chain.flushed();
       await compacting;
+      if (missing() > 0) throw new PeerError('refused', 'not all of the snapshot is there yet');
       const left = keep ?? ORIGIN;
       if (left.height > 0 && left.height < current.header.base.height)
         throw new PeerError('refused', 'the place where the chains part was compacted meanwhile');
@@ -278,13 +290,23 @@ export async function openStore(disk: Disk): Promise<Store> {
         }
         return undefined;
       }),
-    snapshot: () =>
-      reading(async (file) => {
-        const { kept: count, ...header } = file.header;
-        const kept: Placed[] = [];
-        while (kept.length < count) kept.push(...(await file.some(kept.length, count)));
-        return { header, kept };
+    snapshot: () => current.header,
+    kept: () =>
+      reading(async ({ header, some }) => {
+        const blocks: Placed[] = [];
+        while (blocks.length < header.kept) blocks.push(...(await some(blocks.length, header.kept)));
+        return { base: header.base, blocks };
       }),
+    keptParts: async function* (snapshot) {
+      const file = current;
+      for (let at = 0; at < snapshot.kept;) {
+        if (file !== current || file.header !== snapshot)
+          throw new PeerError('refused', 'the chain was rewritten meanwhile: ask again');
+        const some = await file.some(at, snapshot.kept);
+        at += some.length;
+        yield some;
+      }
+    },
     stage: async (from) => {
       if (busy) throw new PeerError('refused', 'a chain is already being fetched');
       busy = true;
@@ -311,9 +333,9 @@ export async function openStore(disk: Disk): Promise<Store> {
     const file = current;
     if (to <= file.header.base.height || to > file.synced().height) return;
     await disk.remove(NEXT);
-    const snapshot = await survivors(file, to);
-    const next = await createChainFile(disk, NEXT, snapshot);
-    await next.close();
+    const { header, positions } = await survivors(file, to);
+    const next = await createChainFile(disk, NEXT, header);
+    await copyKept(file, positions, next).finally(next.close);
     const end = file.offset(file.position(file.synced().height) + 1);
     const head = file.synced();
     await copyRaw(file, { first: file.offset(file.position(to) + 1), end }, NEXT);

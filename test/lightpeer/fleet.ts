@@ -157,12 +157,12 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
     chain: async (index) => {
       const ids: string[] = [];
       const stop = new AbortController();
-      for await (const { snapshot, blocks } of transport.fetch(
+      for await (const { kept = [], blocks } of transport.fetch(
         addresses[index]!,
         { height: 0, digest: '' },
         stop.signal,
       )) {
-        ids.push(...(snapshot?.kept.map(({ block }) => block.id) ?? []));
+        ids.push(...kept.map(({ block }) => block.id));
         ids.push(...blocks.map(({ id }) => id));
       }
       return ids.reverse();

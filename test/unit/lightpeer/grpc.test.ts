@@ -17,12 +17,17 @@ import {
   encodeBlocks,
   encodeSynced,
 } from '../../../lightpeer/grpc/codec.js';
-import { blockFromWire, blockToWire } from '../../../lightpeer/grpc/convert.js';
-import { createUnframer, frame } from '../../../lightpeer/grpc/frames.js';
+import {
+  blockFromWire,
+  blockToWire,
+  fetchedFromWire,
+  fetchedToWire,
+} from '../../../lightpeer/grpc/convert.js';
+import { createUnframer, encode, frame } from '../../../lightpeer/grpc/frames.js';
 import { listen, methodsOf } from '../../../lightpeer/grpc/server.js';
 import { keepUp, MESSAGE_BYTES } from '../../../lightpeer/grpc/session.js';
 import { PeerError } from '../../../lightpeer/port.js';
-import type { Append } from '../../../lightpeer/replica/ports.js';
+import type { Append, Fetched } from '../../../lightpeer/replica/ports.js';
 import { holdsWithin } from '../../helpers/eventually.js';
 import { Health } from '../../../proto/gen/grpc/health/v1/health_pb.js';
 import { Lightpeer } from '../../../proto/gen/lightpeer_pb.js';
@@ -101,6 +106,50 @@ t.test('what is written by hand is what the generated code writes and reads', as
       t.strictSame(decodeSynced(Buffer.from(answer)), synced);
       t.equal(shown(fetched.blocks.map(blockFromWire)), shown(blocks));
     }),
+  );
+});
+
+t.test('a chain that begins with a snapshot is handed on as it comes, each message at once', async (t) => {
+  const placed = fc.record({ block, height: uint, digest: text }, { noNullPrototype: true });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(placed, { maxLength: 20 }),
+      fc.option(placed, { nil: undefined }),
+      fc.array(point, { maxLength: 5 }),
+      fc.array(block, { minLength: 1, maxLength: 5 }),
+      async (kept, network, waypoints, blocks) => {
+        const base = { height: 7, digest: 'd' };
+        const snapshot = { lightpeer: 1 as const, base, baseId: 'b', kept: kept.length, network, waypoints };
+        const parts: Fetched[] = [{ snapshot, blocks: [] }, { kept, blocks: [] }, { blocks }];
+        let sent = 0;
+        async function* messages(): AsyncGenerator<Buffer> {
+          for (const part of parts)
+            for (const message of fetchedToWire(part)) {
+              sent++;
+              yield encode(FetchResponseSchema, message).subarray(PREFIX);
+            }
+        }
+        const back: Fetched[] = [];
+        for await (const part of fetchedFromWire(messages())) {
+          back.push(part);
+          // Whoever fetches gives up a peer that sends nothing: it sees each message.
+          t.equal(sent, back.length);
+        }
+        const readBack = back.flatMap((part) => part.kept ?? []);
+        t.strictSame(
+          readBack.map(({ height, digest }) => ({ height, digest })),
+          kept.map(({ height, digest }) => ({ height, digest })),
+        );
+        t.equal(shown(readBack.map((one) => one.block)), shown(kept.map((one) => one.block)));
+        t.equal(shown(back.flatMap((part) => part.blocks)), shown(blocks));
+        const { network: networkBack, ...rest } = back[0]!.snapshot!;
+        t.strictSame(rest, { lightpeer: 1, base, baseId: 'b', kept: kept.length, waypoints });
+        t.equal(
+          shown(networkBack === undefined ? [] : [networkBack.block]),
+          shown(network === undefined ? [] : [network.block]),
+        );
+      },
+    ),
   );
 });
 
