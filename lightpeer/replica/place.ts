@@ -18,7 +18,9 @@ export async function findPlace(state: State, since: number): Promise<void> {
   const view = newestView(state);
   const promised = state.promised;
   const old = others(state, view?.members ?? []);
-  const known = [...new Set([...old, ...state.lost.keys()])];
+  // Those that have been away for long are not waited for here: whoever orders the blocks goes on asking them.
+  const recent = [...state.lost].filter(([, { since }]) => clock.now() - since <= state.limits.lookFor);
+  const known = [...new Set([...old, ...recent.map(([address]) => address)])];
   const unreachable: string[] = [];
   const answers = await Promise.all(
     known.map((address) =>

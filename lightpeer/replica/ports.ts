@@ -141,7 +141,7 @@ export interface Limits {
   readonly silence: number;
   /** How long a question of one peer to another may take. */
   readonly ask: number;
-  /** Members that were removed are looked for this long. */
+  /** Members that were removed are looked for every few seconds for this long, and then once a minute. */
   readonly lookFor: number;
   /** Bytes of blocks that may be on their way to the members. */
   readonly windowBytes: number;

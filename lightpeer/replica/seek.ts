@@ -4,6 +4,8 @@ import { compareNetworks, functional, related, sameBallot, statusOf } from './st
 import type { State } from './state.js';
 
 const LONGEST_WAIT_MS = 5000;
+/** The same of one that has been away for long: a partition may last. */
+const LONG_AWAY_MS = 60_000;
 const AT_ONCE = 16;
 
 /** Where to move, when a better part of the network was found. */
@@ -12,8 +14,8 @@ export async function seekLost(state: State): Promise<string | undefined> {
   const due = [...state.lost].filter(([, { next }]) => next <= now).slice(0, AT_ONCE);
   const found: (string | undefined)[] = await Promise.all(
     due.map(async ([address, entry]) => {
-      if (now - entry.since > state.limits.lookFor) return void state.lost.delete(address);
-      entry.wait = Math.min(entry.wait * 1.5, LONGEST_WAIT_MS);
+      const longest = now - entry.since > state.limits.lookFor ? LONG_AWAY_MS : LONGEST_WAIT_MS;
+      entry.wait = Math.min(entry.wait * 1.5, longest);
       entry.next = now + entry.wait * (0.8 + 0.4 * state.random());
       const status = await state.transport
         .call(address, 'status', {}, state.limits.ask)

@@ -244,6 +244,25 @@ t.test('both sides of a partition go on; when it heals, each block of both is th
   t.strictSame(await faults(world.nodes, acknowledged), []);
 });
 
+t.test('however long the partition lasts, both sides find each other when it is over', async (t) => {
+  const world = createWorld(4, 17, { lookFor: 10_000 });
+  for (const node of world.nodes) void world.start(node);
+  await world.run(300);
+  for (const node of world.nodes.slice(1)) {
+    node.replica!.join(world.nodes[0]!.address).catch(() => undefined);
+    await world.until(() => node.replica!.status().members.length > 1, 5000);
+  }
+  t.ok(await world.until(() => agreed(world), 20_000));
+  world.partition([0, 0, 1, 1]);
+  await world.run(5000);
+  for (const [i, id] of ['left', 'right'].entries()) await timed(world, world.nodes[i * 3]!, id);
+  await world.run(240_000);
+  for (const { replica } of world.nodes) t.equal(replica!.status().lost.length, 2, 'they are remembered');
+  world.heal();
+  t.ok(await world.until(() => agreed(world), 80_000), 'within about a minute');
+  t.strictSame(await faults(world.nodes, new Set(['left', 'right'])), []);
+});
+
 t.test(
   'networks that know nothing of each other do not become one by themselves; a join merges them whole',
   async (t) => {
