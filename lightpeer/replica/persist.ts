@@ -64,7 +64,10 @@ export function createPersist(state: State, changes: Changes): Persist {
         else if (state.mode === 'following') await within(left, submitter.submit(block));
         else {
           if (state.mode === 'failed')
-            throw new PeerError('disk', 'the disk of this peer refuses to write: free space, then try again');
+            throw new PeerError(
+              'disk',
+              'the disk of this peer refuses to write, or is damaged: free space, or try again in a moment',
+            );
           await changes.wait(Math.min(left, 1000));
           continue;
         }

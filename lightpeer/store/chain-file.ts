@@ -39,7 +39,8 @@ export interface Appended {
 
 export interface ChainFile {
   readonly header: Header;
-  readonly name: string;
+  /** Gives its file another name, in place of what has it. */
+  rename(to: string): Promise<void>;
   /** Last block in memory. */
   head(): Point & { readonly id: string };
   /** Last block on disk. */
@@ -104,6 +105,7 @@ function chainFile({ disk, name, file, header }: Start, expected = 0) {
   let flushing: Promise<void> | undefined;
   let broken: PeerError | undefined;
   let flushedTo = 0;
+  let called = name;
 
   const position = (height: number): number => header.kept + height - header.base.height - 1;
 
@@ -190,7 +192,7 @@ function chainFile({ disk, name, file, header }: Start, expected = 0) {
       const lineEnd = (at + 1 < offsets.length() ? offsets.at(at + 1) : end) - start - 1;
       const line = lineEnd < length ? decodeBlock(buffer.subarray(lineStart, lineEnd)) : undefined;
       if (line === undefined) {
-        broken ??= new PeerError('disk', `${disk.folder}/${name}: the block at line ${at + 2} is damaged`);
+        broken ??= new PeerError('disk', `${disk.folder}/${called}: the block at line ${at + 2} is damaged`);
         throw broken;
       }
       blocks.push(line);
@@ -205,7 +207,10 @@ function chainFile({ disk, name, file, header }: Start, expected = 0) {
 
   const self: ChainFile = {
     header,
-    name,
+    rename: async (to) => {
+      await disk.rename(called, to);
+      called = to;
+    },
     head: () => head,
     synced: () => synced,
     network: () => network,

@@ -83,7 +83,7 @@ async function beginWith(disk: Disk, blocks: readonly Block[]): Promise<ChainFil
   const chain = await createChainFile(disk, NEXT, EMPTY_HEADER);
   return closedOnFailure(chain, async () => {
     await chain.append(blocks, 0).synced;
-    await disk.rename(NEXT, NAME);
+    await chain.rename(NAME);
     return chain;
   });
 }
@@ -102,7 +102,7 @@ export async function openStore(disk: Disk): Promise<Store> {
   let compacting: Promise<void> | undefined;
 
   async function replace(next: ChainFile): Promise<void> {
-    await closedOnFailure(next, () => disk.rename(next.name, NAME));
+    await closedOnFailure(next, () => next.rename(NAME));
     const old = current;
     current = next;
     mirror = undefined;

@@ -160,7 +160,10 @@ t.test("damage that happens while it runs is an error of the read, not somebody 
   const at = whole.indexOf('"b5"');
   whole[at + 1] = 120;
   await writeFile(join(path, 'chain.log'), whole);
-  await t.rejects(store.after(0, 100), { code: 'disk', message: /line 7 is damaged/ });
+  await t.rejects(store.after(0, 100), {
+    code: 'disk',
+    message: /chain\.log: the block at line 7 is damaged/,
+  });
   await store.close();
 });
 
