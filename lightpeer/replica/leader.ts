@@ -4,7 +4,7 @@
  */
 import type { Block, View } from '../chain/block.js';
 import { PeerError } from '../port.js';
-import type { Store } from '../store/store.js';
+import type { Store } from '../store/port.js';
 import { createGather } from './gather.js';
 import type { LegacyMembers } from './legacy.js';
 import { appendOf, createLink } from './link.js';

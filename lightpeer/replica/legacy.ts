@@ -3,7 +3,7 @@
  * one whose chain parted from ours is asked to join anew. They never hold up our own members for longer than a bound.
  */
 import type { Block, Placed } from '../chain/block.js';
-import type { Store } from '../store/store.js';
+import type { Store } from '../store/port.js';
 import { PeerError } from '../port.js';
 import type { Clock, Log, Transport } from './ports.js';
 

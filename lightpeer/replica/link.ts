@@ -2,7 +2,7 @@
 import { ORIGIN, samePoint } from '../chain/block.js';
 import type { Ballot, Placed, Point } from '../chain/block.js';
 import { PeerError } from '../port.js';
-import type { Store } from '../store/store.js';
+import type { Store } from '../store/port.js';
 import type { Append, AppendStream, Clock, Limits, Transport } from './ports.js';
 
 export type Suspicion = 'dead' | 'silent' | 'slow' | 'fenced' | 'parted';

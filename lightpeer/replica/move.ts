@@ -8,7 +8,7 @@ import type { Located } from '../chain/locate.js';
 import { ORIGIN, samePoint, viewOf } from '../chain/block.js';
 import type { Block, Placed, Point } from '../chain/block.js';
 import { PeerError } from '../port.js';
-import type { Staging } from '../store/store.js';
+import type { Staging } from '../store/port.js';
 import { fetchChain } from './fetch.js';
 import type { Status } from './ports.js';
 import { functional, loosen, newestView, others, pointAt, sameBallot } from './state.js';

@@ -1,6 +1,6 @@
 /** What the replica says to other peers and what it needs of its surroundings. Tests put a simulated network behind it. */
 import type { Ballot, Block, Member, Placed, Point } from '../chain/block.js';
-import type { Snapshot } from '../store/store.js';
+import type { Snapshot } from '../store/port.js';
 
 export type Mode = 'leading' | 'following' | 'loose' | 'failed';
 

@@ -2,7 +2,7 @@
 import type { Block, Member, Point } from '../chain/block.js';
 import { PeerError } from '../port.js';
 import type { PersistOptions } from '../port.js';
-import type { Store } from '../store/store.js';
+import type { Store } from '../store/port.js';
 import { createChanges } from './changes.js';
 import { droppable } from './dropping.js';
 import { createHandlers } from './handlers.js';

@@ -2,7 +2,7 @@
 import { compareBallots, NO_BALLOT, ORIGIN, viewOf } from '../chain/block.js';
 import type { Ballot, Member, Point, View } from '../chain/block.js';
 import { PeerError } from '../port.js';
-import type { Staging, Store } from '../store/store.js';
+import type { Staging, Store } from '../store/port.js';
 import type { Leader } from './leader.js';
 import type { Suspicion } from './link.js';
 import type { LegacyMembers } from './legacy.js';

@@ -8,8 +8,8 @@ import { memberPayload, ORIGIN } from '../../../lightpeer/chain/block.js';
 import type { Block, Placed } from '../../../lightpeer/chain/block.js';
 import { openDisk } from '../../../lightpeer/store/disk.js';
 import type { Disk } from '../../../lightpeer/store/disk.js';
+import type { Store } from '../../../lightpeer/store/port.js';
 import { openStore } from '../../../lightpeer/store/store.js';
-import type { Store } from '../../../lightpeer/store/store.js';
 import { memoryDisk } from './sim/memory-disk.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'xi-store-'));
