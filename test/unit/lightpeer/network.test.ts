@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import t from 'tap';
+import type { Limits } from '../../../lightpeer/replica/ports.js';
 import { agreed, chainOf, faults } from './sim/checks.js';
 import { tell } from './sim/story.js';
 import type { Command } from './sim/story.js';
@@ -71,13 +72,18 @@ t.test('any story ends with one chain that has each acknowledged block once', as
   t.ok(acknowledged > 20, `${acknowledged} blocks, seed ${outcome.seed}`);
 });
 
-t.test('so it does when the chain is compacted all the time', async (t) => {
+t.test('so it does when the chain is compacted all the time, by blocks or by bytes', async (t) => {
+  const limits = fc.constantFrom<Partial<Limits>>(
+    { compactBlocks: 10, keepBlocks: 4 },
+    { compactBytes: 3000 },
+    { compactBytes: 1 },
+  );
   const outcome = await fc.check(
-    fc.asyncProperty(fc.record(story), async (given) => {
-      const ending = await tell({ ...given, limits: { compactBlocks: 10, keepBlocks: 4 } });
+    fc.asyncProperty(fc.record({ ...story, limits }), async (given) => {
+      const ending = await tell(given);
       if (ending.faults.length > 0) throw new Error(ending.faults.join('\n'));
     }),
-    { numRuns: 30, endOnFailure: true },
+    { numRuns: 60, endOnFailure: true },
   );
   t.notOk(outcome.failed, outcome.failed ? (fc.defaultReportMessage(outcome) ?? '') : '');
 });

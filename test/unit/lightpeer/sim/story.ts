@@ -66,7 +66,7 @@ export async function tell({ seed, count, limits, commands }: Story): Promise<En
     );
   }
 
-  const compacting = limits?.compactBlocks !== undefined;
+  const compacting = limits?.compactBlocks !== undefined || limits?.compactBytes !== undefined;
   /** On the disk, or compacted since. */
   const has = (address: string, { height, block }: Placed): boolean => {
     const member = world.node(address);
