@@ -5,12 +5,12 @@ import { createWorkQueue } from '../ports.js';
 import type { Kube, Leadership, Log, Peers, Reflect } from '../ports.js';
 import type { Ask } from './ask.js';
 import { createDoubts, MOMENT_MS } from './doubts.js';
+import { followPods } from './follow-pods.js';
 import { isDoubtful, joining } from './halves.js';
 import { createLedger } from './ledger.js';
 import type { NetworkMetrics } from './network-metrics.js';
 import type { SharedNetworks } from './network-key.js';
-import { LABELLED_PODS, NETWORK_LABEL, labelledPod } from './peer-pod.js';
-import type { LabelledPod, PeerPod } from './peer-pod.js';
+import type { PeerPod } from './peer-pod.js';
 import { plan } from './plan.js';
 import type { Plan, Report, Situation } from './plan.js';
 import { createPodEvents } from './pod-events.js';
@@ -198,29 +198,27 @@ export async function control(leadership: Leadership, options: ControllerOptions
   metrics.queue(() => queue.size);
 
   await ledger.load(signal);
-  const follow = (namespace: string | undefined) =>
-    options.reflect<LabelledPod>({
-      resource: LABELLED_PODS,
-      namespace,
-      labelSelector: NETWORK_LABEL,
-      project: labelledPod,
-      log,
-      onChange: (change) => {
-        if (change.type === 'deleted') {
-          const uid = change.object.metadata?.uid ?? '';
-          events.forget(uid);
-          silentSince.delete(uid);
-          joined.delete(uid);
-          doubts.forget(uid);
-        }
-        for (const key of roster.change(change)) queue.add(key);
-      },
-    });
-  const reflectors = namespaces.length === 0 ? [follow(undefined)] : namespaces.map(follow);
+  const pods = followPods({
+    reflect: options.reflect,
+    shared: options.shared,
+    namespaces,
+    log,
+    take: (change) => {
+      if (change.type === 'deleted') {
+        const uid = change.object.metadata?.uid ?? '';
+        events.forget(uid);
+        silentSince.delete(uid);
+        joined.delete(uid);
+        doubts.forget(uid);
+      }
+      return roster.change(change);
+    },
+    changed: (key) => queue.add(key),
+  });
   await new Promise<void>((resolve) => {
     if (signal.aborted) return resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  await Promise.all([...reflectors.map((reflector) => reflector.stop()), queue.stop()]);
+  await Promise.all([pods.stop(), queue.stop()]);
   metrics.clear();
 }

@@ -23,5 +23,9 @@ export function networkOf(shared: SharedNetworks, namespace: string, id: string)
     : { key: `${namespace}/${id}`, id, namespaces: [namespace] };
 }
 
+/** Where the pods of the network with that key may be. */
+export const namespacesOf = (shared: SharedNetworks, key: string): readonly string[] =>
+  key.startsWith('/') ? (shared[key.slice(1)] ?? []) : [key.slice(0, key.indexOf('/'))];
+
 /** A network's key as a key of a ConfigMap, where a slash may not be and no namespace holds an underscore. */
 export const ledgerKey = (key: string): string => key.replace('/', '_');

@@ -1,7 +1,7 @@
 /** The controller on the embedded cluster, with real gRPC peers on the pods' addresses. */
 import t from 'tap';
 import type { Test } from 'tap';
-import { CONFIG_MAPS, EVENTS, LEASES, PODS } from '../../kube/index.js';
+import { CONFIG_MAPS, EVENTS, KubeError, LEASES, PODS } from '../../kube/index.js';
 import { peerPodOf } from '../../server/networks/peer-pod.js';
 import { startTestPeer } from '../helpers/lightpeers.js';
 import { cuttable, joins, networkCluster, until, value } from '../helpers/network-cluster.js';
@@ -261,6 +261,52 @@ t.test('namespaces', { timeout: 120_000 }, async (t) => {
     await together(c, d);
     await all.stop();
   });
+});
+
+t.test('a shared network is decided upon when each of its namespaces was listed', async (t) => {
+  for (const name of ['side-a', 'side-b']) await namespace(name);
+  const members: Member[] = [];
+  for (const side of ['side-a', 'side-b', 'side-a', 'side-b'])
+    members.push(await makeMember(side, 'across', 'reference'));
+  const lone = await makeMember('side-a', 'lone', 'reference');
+  const options = { shared: { across: ['side-a', 'side-b'] }, namespaces: ['side-a', 'side-b'] };
+  const rows = async (): Promise<number> => {
+    const { items } = await kube.list(CONFIG_MAPS, 'default', {
+      fieldSelector: 'metadata.name=xi-k8s-networks',
+    });
+    return Object.keys(JSON.parse(items[0]?.data?.['_across'] ?? '{}') as object).length;
+  };
+  const first = start(options);
+  await together(...members);
+  await until('all noted', rows, (count) => count === 4);
+  t.equal(joins(...members), 3);
+  await first.stop();
+
+  let shut = true;
+  const list: typeof kube.list = (resource, at, ...rest) =>
+    shut && resource.plural === 'pods' && at === 'side-b'
+      ? Promise.reject(new KubeError('no list', { reason: 'unreachable', outcome: 'not_sent' }))
+      : kube.list(resource, at, ...rest);
+  const half = new Proxy(kube, {
+    get: (target, name, receiver) =>
+      name === 'list' ? list : (Reflect.get(target, name, receiver) as unknown),
+  });
+  const second = start({ ...options, kube: half });
+  const passes = (): number => value(second.metrics, 'xi_network_reconcile_seconds_count');
+  await until('passes of what is known', passes, (count) => count > 4);
+  t.equal(await rows(), 4, 'what is not seen yet is not taken for gone');
+  shut = false;
+  await until(
+    'all are known',
+    () => value(second.metrics, 'xi_network_pods{state="member"}'),
+    (count) => count === 5,
+  );
+  const before = passes();
+  await until('more passes', passes, (count) => count > before + 4);
+  t.equal(joins(...members, lone), 3, 'nobody is joined again');
+  t.equal(await rows(), 4);
+  await together(...members);
+  await second.stop();
 });
 
 t.test('replicas', { timeout: 120_000 }, async (t: Test) => {
