@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { placeOf } from '../place/place.js';
+import { memberProblem } from './chain/bounds.js';
 import type { Place } from '../place/place.js';
 
 export interface PeerOptions {
@@ -212,6 +213,8 @@ export function readOptions(
     throw new OptionsError(
       `-host (XI_PEER_HOST) is '${host}': give the one address that other peers dial, or none`,
     );
+  const unfit = memberProblem({ address: host, name: text('name') });
+  if (unfit !== undefined) throw new OptionsError(`-name (XI_PEER_NAME): ${unfit}`);
   const cert = path('tlsCert');
   const key = path('tlsKey');
   if ((cert === undefined) !== (key === undefined))

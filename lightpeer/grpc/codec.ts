@@ -6,7 +6,7 @@ import { Reader, Writer } from './wire.js';
 import type { Frame } from './frames.js';
 
 /** What a Date can say. */
-const LATEST = 8.64e15;
+export const LATEST = 8.64e15;
 
 function writeBlock(to: Writer, { id, payload, prevId, type, path, deleted, at, view }: Block): void {
   to.text(1, id);

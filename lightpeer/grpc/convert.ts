@@ -11,7 +11,7 @@ import type {
 } from '../../proto/gen/xi/lightpeer/v1/peer_pb.js';
 import { NO_BALLOT, ORIGIN } from '../chain/block.js';
 import type { Ballot, Block, Point } from '../chain/block.js';
-import { decodeBlocks, encodeBlocks } from './codec.js';
+import { decodeBlocks, encodeBlocks, LATEST } from './codec.js';
 import { decode } from './frames.js';
 import type { Frame } from './frames.js';
 import type { Fetched, Mode, Prepared, Status } from '../replica/ports.js';
@@ -40,6 +40,12 @@ export function blockToWire(block: Block): MessageInitShape<typeof LightblockSch
   };
 }
 
+/** In milliseconds; 0 for what no Date can say. */
+function timeFromWire(wire: Lightblock['lastUpdated']): number {
+  const at = wire === undefined ? 0 : Number(wire.seconds) * 1000 + wire.nanos / 1_000_000;
+  return at >= 0 && at <= LATEST ? at : 0;
+}
+
 export function blockFromWire(wire: Lightblock): Block {
   const { lastUpdated, View } = wire;
   return {
@@ -49,7 +55,7 @@ export function blockFromWire(wire: Lightblock): Block {
     type: wire.Type === WireType.CLIENT ? 1 : 0,
     path: wire.Path,
     deleted: wire.Deleted,
-    at: lastUpdated === undefined ? 0 : Number(lastUpdated.seconds) * 1000 + lastUpdated.nanos / 1_000_000,
+    at: timeFromWire(lastUpdated),
     ...(View !== undefined && {
       view: {
         epoch: View.Epoch,

@@ -1,6 +1,7 @@
 /** A network with peers that speak only the reference's service: they come to us, we come to them, they bring blocks. */
 import { membersOf, ORIGIN } from '../chain/block.js';
 import type { Block, Member } from '../chain/block.js';
+import { blockProblem, listProblem } from '../chain/bounds.js';
 import { PeerError } from '../port.js';
 import { arrive } from './move.js';
 import { changeView } from './place.js';
@@ -67,9 +68,17 @@ export async function* connectLegacy(
   }
 }
 
-/** A Go peer made a block and tells of it (NotifyNewBlock). Refused unless it stands on the head, as the reference does. */
+/**
+ * A Go peer made a block and tells of it (NotifyNewBlock). Refused unless it stands on the head, as the reference does, and where
+ * our peers could not pass it on.
+ */
 export async function notified(state: State, block: Block): Promise<void> {
   state.counters.notified++;
+  const problem = blockProblem(block) ?? (block.type === 0 ? listProblem(block) : undefined);
+  if (problem !== undefined) {
+    state.counters.refused++;
+    throw new PeerError('invalid', problem);
+  }
   await settled(state);
   if ((await state.store.heightOf(block.id)) !== undefined) return;
   if (state.mode === 'following') {
@@ -139,6 +148,11 @@ async function takeOver(state: State, address: string): Promise<void> {
   let bytes = 0;
   const self = { ...state.self, legacy: false };
   for await (const block of state.transport.legacy.connect(address, self, stop.signal)) {
+    const problem = blockProblem(block);
+    if (problem !== undefined) {
+      stop.abort();
+      throw new PeerError('invalid', `the chain of ${address} cannot be taken over: ${problem}`);
+    }
     blocks.push({ ...block, view: undefined });
     bytes += block.payload.byteLength + 200;
     if (bytes > MOST_BYTES) {
@@ -148,7 +162,11 @@ async function takeOver(state: State, address: string): Promise<void> {
   }
   const list = blocks.find(({ type }) => type === 0);
   const theirs = list === undefined ? undefined : membersOf(list);
-  if (theirs === undefined) throw new PeerError('invalid', `${address} sent a chain without a member list`);
+  if (list === undefined || theirs === undefined)
+    throw new PeerError('invalid', `${address} sent a chain without a member list`);
+  const problem = listProblem(list);
+  if (problem !== undefined)
+    throw new PeerError('invalid', `the chain of ${address} cannot be taken over: ${problem}`);
   const ids = new Set(blocks.map(({ id }) => id));
   await state.store.flushed();
   const extras: Block[] = [];

@@ -1,6 +1,7 @@
 /** Persisting: a block goes to whoever orders the blocks, again and again with the same id, until every member has it. */
 import type { Block } from '../chain/block.js';
-import { MAX_PAYLOAD_BYTES, PeerError } from '../port.js';
+import { blockProblem } from '../chain/bounds.js';
+import { PeerError } from '../port.js';
 import type { PersistOptions } from '../port.js';
 import type { Changes } from './changes.js';
 import { sameBallot, viewBallot } from './state.js';
@@ -30,23 +31,18 @@ export function createPersist(state: State, changes: Changes): Persist {
   });
 
   function checked(payload: Uint8Array, { id, path = '', deleted = false }: PersistOptions): Block {
-    if (payload.byteLength > MAX_PAYLOAD_BYTES)
-      throw new PeerError(
-        'invalid',
-        `a payload of ${payload.byteLength} bytes is above the limit of ${MAX_PAYLOAD_BYTES} (4 MiB less 64 KiB): split it`,
-      );
-    if (id !== undefined && (id === '' || id.length > 200))
-      throw new PeerError('invalid', `the id of a block has 1 to 200 characters, this one ${id.length}`);
-    if (path.length > 4096) throw new PeerError('invalid', 'the path of a state has at most 4096 characters');
-    return {
+    const block: Block = {
       id: id ?? state.newId(),
       prevId: '',
       type: 1,
-      payload: deleted ? new Uint8Array() : payload,
+      payload,
       path,
       deleted,
       at: state.today(),
     };
+    const problem = blockProblem(block);
+    if (problem !== undefined) throw new PeerError('invalid', problem);
+    return deleted ? { ...block, payload: new Uint8Array() } : block;
   }
 
   async function persist(payload: Uint8Array, options: PersistOptions = {}): Promise<{ id: string }> {

@@ -1,6 +1,8 @@
 /** The reference's service, as Go peers, the Go controller and programs beside the peer call it. */
 import { isIP } from 'node:net';
 import type { Lightpeer } from '../../proto/gen/lightpeer_pb.js';
+import type { Member } from '../chain/block.js';
+import { memberProblem } from '../chain/bounds.js';
 import { blockFromWire, blockToWire } from '../grpc/convert.js';
 import type { Frame } from '../grpc/frames.js';
 import type { ServiceHandlers } from '../grpc/server.js';
@@ -18,6 +20,13 @@ export function checkAddress(address: string): string {
       `'${address}' is no address of a peer: give it as ip:port, such as 10.0.0.7:9081`,
     );
   return address;
+}
+
+/** Throws `invalid` with what is wrong. */
+export function checkMember({ address, name, legacy }: Member): Member {
+  const problem = memberProblem({ address, name });
+  if (problem !== undefined) throw new PeerError('invalid', problem);
+  return { address: checkAddress(address), name, legacy };
 }
 
 /** Frame's prefix, tag of the only field, and its length: never more than so many bytes. */
@@ -57,7 +66,7 @@ export function lightpeerService(
     },
     connectNewPeer: async function* ({ Peer }, { signal }) {
       if (Peer === undefined) throw new PeerError('invalid', 'the request names no peer');
-      const member = { address: checkAddress(Peer.Address), name: Peer.Name, legacy: true };
+      const member = checkMember({ address: Peer.Address, name: Peer.Name, legacy: true });
       for await (const block of replica.connectLegacy(member, signal)) yield blockToWire(block);
     },
     persist: async ({ Payload, ID, Path, Deleted }, { timeoutMs }) => {

@@ -7,7 +7,7 @@ import { PeerError } from '../port.js';
 import type { ChainBlock } from '../port.js';
 import type { Replica } from '../replica/replica.js';
 import { watch } from '../watch.js';
-import { checkAddress } from './lightpeer-service.js';
+import { checkAddress, checkMember } from './lightpeer-service.js';
 
 const PAGE = 100;
 const LARGEST_PAGE = 1000;
@@ -45,8 +45,7 @@ export function peerService(replica: Replica, version: string): ServiceHandlers<
     },
     admit: async ({ member, networks }) => {
       if (member === undefined) throw new PeerError('invalid', 'the request names no member');
-      const { address, name, legacy } = member;
-      return handlers.admit({ member: { address: checkAddress(address), name, legacy }, networks });
+      return handlers.admit({ member: checkMember(member), networks });
     },
     merge: ({ target }) => handlers.merge({ target: checkAddress(target) }),
     leave: async ({ address, forget }) => {
