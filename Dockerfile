@@ -14,6 +14,8 @@ COPY . .
 RUN ["node", "node_modules/typescript/bin/tsc", "-b"]
 RUN ["npm", "prune", "--omit=dev", "--offline", "--ignore-scripts", "--no-audit", "--no-fund"]
 RUN ["node", "dist/scripts/image-tree.js", ".", "/app"]
+# The folder of a peer that is told of none, for whatever user it runs as.
+RUN ["node", "-e", "fs.mkdirSync('/app/blocks'); fs.chmodSync('/app/blocks', 0o1777)"]
 
 FROM ${BASE}
 ENV NODE_ENV=production XI_CLUSTER=in-cluster

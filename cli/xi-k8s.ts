@@ -2,6 +2,7 @@
 /** The command `xi-k8s`: one subcommand a program. */
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { isFlag } from '../lightpeer/options.js';
 import { UsageError } from './usage.js';
 import { readVersion } from './version.js';
 
@@ -47,6 +48,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 const program = {
   argv: [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url)],
   commands: Object.keys(COMMANDS).filter((name) => COMMANDS[name]?.inPods),
+  isFlag,
   kill: (group: number, signal: NodeJS.Signals) => void process.kill(-group, signal),
 };
 
@@ -68,7 +70,9 @@ function endWithParent(): void {
 }
 
 endWithParent();
-const [name, ...args] = process.argv.slice(2);
+const given = process.argv.slice(2);
+/** A manifest of the Go sidecar gives flags and no subcommand. */
+const [name, ...args] = given[0] !== undefined && isFlag(given[0]) ? ['lightpeer', ...given] : given;
 const command = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
 if (name === '--help' || name === '-h' || name === 'help') process.stdout.write(usage);
 else {

@@ -22,6 +22,8 @@ export interface PodProgram {
   readonly argv: readonly string[];
   /** The subcommands that a pod may run. */
   readonly commands: readonly string[];
+  /** Whether an argument stands in a subcommand's place, as the flag of one that may be left out. */
+  readonly isFlag?: ((argument: string) => boolean) | undefined;
   /** Signals a process group; without it only the process itself is signalled. Throws when it is gone. */
   readonly kill?: ((group: number, signal: NodeJS.Signals) => void) | undefined;
 }

@@ -158,21 +158,34 @@ function ownAddress(): string {
   return (found.find(({ family }) => family === 'IPv4') ?? found[0])?.address ?? '127.0.0.1';
 }
 
+/** The setting that an argument names, and the value that stands in it. */
+function settingOf(
+  argument: string,
+): { readonly setting: readonly [Key, Setting]; readonly inline?: string } | undefined {
+  const [, name, , inline] = /^--?([a-zA-Z-]+)(=(.*))?$/s.exec(argument) ?? [];
+  const setting = settings.find(
+    ([key, { flag }]) => flag === name || key.toLowerCase() === name?.replaceAll('-', '').toLowerCase(),
+  );
+  return setting && { setting, ...(inline !== undefined && { inline }) };
+}
+
+/** Whether an argument is a flag of the sidecar. */
+export const isFlag = (argument: string): boolean => settingOf(argument) !== undefined;
+
 function parseFlags(argv: readonly string[]): Map<Key, string> {
   const given = new Map<Key, string>();
   for (let i = 0; i < argv.length; i++) {
-    const [, name, , inline] = /^--?([a-zA-Z-]+)(=(.*))?$/s.exec(argv[i]!) ?? [];
-    const found = settings.find(
-      ([key, { flag }]) => flag === name || key.toLowerCase() === name?.replaceAll('-', '').toLowerCase(),
-    );
-    if (name === undefined || found === undefined)
-      throw new OptionsError(`'${argv[i]}' is no flag of lightpeer\n\n${usage()}`);
-    const [key, setting] = found;
+    const found = settingOf(argv[i]!);
+    if (found === undefined) throw new OptionsError(`'${argv[i]}' is no flag of lightpeer\n\n${usage()}`);
+    const {
+      setting: [key, setting],
+      inline,
+    } = found;
     if (inline !== undefined) given.set(key, inline);
     else if (setting.switch === true) given.set(key, 'true');
     else {
       const value = argv[++i];
-      if (value === undefined) throw new OptionsError(`-${name} needs a value`);
+      if (value === undefined) throw new OptionsError(`-${setting.flag} needs a value`);
       given.set(key, value);
     }
   }

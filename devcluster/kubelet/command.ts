@@ -17,11 +17,15 @@ export const notExecutable = (program: string): string =>
 
 const RUNTIME = 'failed to create containerd task: failed to create shim task: OCI runtime create failed:';
 
-/** @param commands the subcommands that there are. */
+/**
+ * @param commands the subcommands that there are.
+ * @param isFlag whether an argument is a flag of the one that may be left out.
+ */
 export const entryOf = (
   command: readonly string[] = [],
   args: readonly string[] = [],
   commands: readonly string[],
+  isFlag: (argument: string) => boolean = () => false,
 ): Entry => {
   const words =
     command.length === 0
@@ -30,7 +34,7 @@ export const entryOf = (
   const entry = ENTRIES.find((known) => known.every((word, at) => words[at] === word));
   const rest = words.slice(entry?.length ?? 0);
   const [sub] = rest;
-  if (entry !== undefined && sub !== undefined && commands.includes(sub))
+  if (entry !== undefined && sub !== undefined && (commands.includes(sub) || isFlag(sub)))
     return { is: 'program', args: rest };
   const what =
     entry === undefined

@@ -53,13 +53,14 @@ async function test(): Promise<void> {
 
   await t.test('the process has no more than it needs', async (t) => {
     const program = `
-      const { readFileSync, readdirSync, writeFileSync } = require('node:fs');
+      const { readFileSync, readdirSync, statSync, writeFileSync } = require('node:fs');
       const attempt = (path) => { try { writeFileSync(path, ''); return 'written'; } catch ({ code }) { return code; } };
       const status = Object.fromEntries(readFileSync('/proc/1/status', 'utf8').split('\\n').map((l) => l.split(':\\t')));
       const files = readdirSync('/app', { recursive: true, withFileTypes: true });
       console.log(JSON.stringify({
         uid: process.getuid(), gid: process.getgid(), root: attempt('/x'), tmp: attempt('/tmp/x'), app: attempt('/app/x'),
         capabilities: status.CapBnd, seccomp: status.Seccomp, noNewPrivileges: status.NoNewPrivs,
+        peers: (statSync('/app/blocks').mode & 0o7777).toString(8),
         top: readdirSync('/app'), programs: readdirSync('/app/dist'),
         odd: files.filter((f) => f.isSymbolicLink() || /\\.(map|ts)$|^(typescript|tap|@xi-k8s)$/.test(f.name)).map((f) => f.name),
       }));`;
@@ -75,8 +76,9 @@ async function test(): Promise<void> {
       capabilities: '0000000000000000',
       seccomp: '2',
       noNewPrivileges: '1',
+      peers: '1777',
     });
-    t.same(found['top'], ['dist', 'node_modules', 'package.json']);
+    t.same(found['top'], ['blocks', 'dist', 'node_modules', 'package.json']);
     t.same(found['programs'], [
       'cli',
       'connect',

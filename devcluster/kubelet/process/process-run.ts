@@ -78,7 +78,7 @@ export const startProcessRun = (options: ProcessRunOptions): ProcessRun => {
     const { command = [], args = [] } = container;
     const words = (list: readonly string[]): string[] =>
       list.map((word) => expand(word, (name) => environment.get(name)));
-    const entry = entryOf(words(command), words(args), program.commands);
+    const entry = entryOf(words(command), words(args), program.commands, program.isFlag);
     if (entry.is === 'refused') return set({ is: 'failed', message: entry.message });
     try {
       view = await folders.prepare(container, environment);

@@ -56,6 +56,12 @@ const commands = async (): Promise<Stays[]> => [
     {},
     'lightpeer listens',
   ],
+  // The arguments of the Go sidecar's manifests.
+  [
+    ['-repo', join(home, 'go'), '-statePath', join(home, 'shared'), '-port', String(await freePort()), '-v'],
+    { XI_PEER_HOST: '127.0.0.1', XI_PEER_OPS_PORT: '0' },
+    'lightpeer listens',
+  ],
   [
     ['plugin-host'],
     { XI_PLUGIN_HOST_ADDRESS: '127.0.0.1:0', XI_PLUGIN_HOST_OPS: '127.0.0.1:0' },
@@ -106,6 +112,8 @@ t.test('what cannot start says so by its exit code', async (t) => {
   const [, port = ''] = /127\.0\.0\.1:(\d+)/.exec(taken.said()) ?? [];
   const cases: [string[], number, Record<string, string>?][] = [
     [['lightpeer', '-port', '0'], 2],
+    [['-port', '0'], 2],
+    [['-nonsense'], 2],
     [['lightpeer', '-host', '127.0.0.1', '-port', port, '-repo', home], 1],
     [['plugin-host', 'now'], 2],
     [['plugin-host'], 1, { XI_PLUGIN_HOST_ADDRESS: `127.0.0.1:${port}`, XI_PLUGIN_HOST_OPS: '127.0.0.1:0' }],

@@ -45,6 +45,9 @@ t.test('what a container of ours runs', async (t) => {
       { is: 'program', args: expected },
       JSON.stringify([command, args]),
     );
+  const isFlag = (argument: string): boolean => argument === '-repo';
+  t.same(entryOf(undefined, ['-repo', '/x'], ['serve'], isFlag), { is: 'program', args: ['-repo', '/x'] });
+  t.match(entryOf(undefined, ['-x'], ['serve'], isFlag), { message: /no command "-x"/ });
   const refused: [string[] | undefined, string[] | undefined, RegExp][] = [
     [['sh', '-c', 'id'], undefined, /exec: "sh": executable file not found in \$PATH: unknown/],
     [['/bin/sh'], undefined, /exec: "\/bin\/sh": stat \/bin\/sh: no such file or directory/],
