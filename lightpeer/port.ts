@@ -24,7 +24,7 @@ export type WatchEvent =
   | { readonly type: 'live'; readonly cursor: string };
 
 export interface PersistOptions {
-  /** A retry with the same id makes no second block. Default: a random UUID. At most 200 characters. */
+  /** A retry with the same id makes no second block. Default: a random UUID. `[A-Za-z0-9][A-Za-z0-9_:-]{0,199}`. */
   readonly id?: string;
   /** Default: empty, the only state. */
   readonly path?: string;

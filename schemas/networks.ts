@@ -356,6 +356,9 @@ const STATE_PART =
   '(?!\\.)(?![^/]*(?:~|\\.(?:[tT][mM][pP]|[sS][wW][pPxX]|[pP][aA][rR][tT]))(?:/|$))[^/\\u0000\\\\]{1,255}';
 const STATE_PATH = `^(?![A-Za-z]:)${STATE_PART}(?:/${STATE_PART})*$`;
 
+/** lightpeer/chain/bounds.ts. */
+const BLOCK_ID = '^[A-Za-z0-9][A-Za-z0-9_:-]{0,199}$';
+
 export const persist_to_network = defineFunction({
   name: 'persist_to_network',
   summary: 'Add a block to a network',
@@ -389,7 +392,12 @@ the same \`id\` adds it once.`,
     ),
     deleted: Type.Optional(Type.Literal(true, { description: 'The file at `path` is gone.' })),
     id: Type.Optional(
-      Type.String({ description: "The block's id; a random one when absent.", minLength: 1, maxLength: 200 }),
+      Type.String({
+        description:
+          "The block's id; a random one when absent. The reference's peers keep a block in a file of that name.",
+        pattern: BLOCK_ID,
+        'x-rule': "1 to 200 letters, digits, '_', ':' and '-', the first a letter or a digit",
+      }),
     ),
   },
   result: Persisted,

@@ -1129,7 +1129,7 @@ export interface PersistToNetworkParams {
   path?: string;
   /** The file at `path` is gone. */
   deleted?: true;
-  /** The block's id; a random one when absent. */
+  /** The block's id; a random one when absent. The reference's peers keep a block in a file of that name. */
   id?: string;
 }
 

@@ -1,7 +1,7 @@
 /** A network with peers that speak only the reference's service: they come to us, we come to them, they bring blocks. */
 import { membersOf, ORIGIN } from '../chain/block.js';
 import type { Block, Member } from '../chain/block.js';
-import { blockProblem, listProblem } from '../chain/bounds.js';
+import { blockProblem, idProblem, listProblem } from '../chain/bounds.js';
 import { PeerError } from '../port.js';
 import { arrive } from './move.js';
 import { changeView } from './place.js';
@@ -74,7 +74,8 @@ export async function* connectLegacy(
  */
 export async function notified(state: State, block: Block): Promise<void> {
   state.counters.notified++;
-  const problem = blockProblem(block) ?? (block.type === 0 ? listProblem(block) : undefined);
+  const problem =
+    idProblem(block.id) ?? blockProblem(block) ?? (block.type === 0 ? listProblem(block) : undefined);
   if (problem !== undefined) {
     state.counters.refused++;
     throw new PeerError('invalid', problem);

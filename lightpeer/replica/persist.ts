@@ -1,6 +1,6 @@
 /** Persisting: a block goes to whoever orders the blocks, again and again with the same id, until every member has it. */
 import type { Block } from '../chain/block.js';
-import { blockProblem } from '../chain/bounds.js';
+import { blockProblem, idProblem } from '../chain/bounds.js';
 import { PeerError } from '../port.js';
 import type { PersistOptions } from '../port.js';
 import type { Changes } from './changes.js';
@@ -40,7 +40,7 @@ export function createPersist(state: State, changes: Changes): Persist {
       deleted,
       at: state.today(),
     };
-    const problem = blockProblem(block);
+    const problem = idProblem(block.id) ?? blockProblem(block);
     if (problem !== undefined) throw new PeerError('invalid', problem);
     return deleted ? { ...block, payload: new Uint8Array() } : block;
   }

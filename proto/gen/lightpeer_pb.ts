@@ -104,7 +104,8 @@ export type PersistRequest = Message<"PersistRequest"> & {
   Payload: Uint8Array;
 
   /**
-   * A retry with the id of an earlier try makes no second block. A random one when empty.
+   * A retry with the id of an earlier try makes no second block. A random one when empty. At most 200 letters,
+   * digits, '_', ':' and '-', the first a letter or a digit: Go peers keep a block in a file of that name.
    *
    * @generated from field: string ID = 101;
    */

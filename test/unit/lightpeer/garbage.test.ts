@@ -11,6 +11,7 @@ import { MAX_PAYLOAD_BYTES } from '../../../lightpeer/port.js';
 import { Lightpeer } from '../../../proto/gen/lightpeer_pb.js';
 import type { LightblockSchema } from '../../../proto/gen/lightpeer_pb.js';
 import { Peer as PeerRpc } from '../../../proto/gen/xi/lightpeer/v1/peer_pb.js';
+import { persist_to_network } from '../../../schemas/networks.js';
 import { holdsWithin } from '../../helpers/eventually.js';
 import { startGoLike } from './go-like.js';
 
@@ -73,8 +74,8 @@ t.test('blocks that no peer could pass on are refused, by whoever is told', asyn
   const cases: [MessageInitShape<typeof LightblockSchema>, RegExp][] = [
     [{ Payload: Buffer.alloc(MAX_PAYLOAD_BYTES + 1) }, /4128769 bytes is above the limit of 4128768/],
     [{ Payload: Buffer.alloc((16 << 20) - 100) }, /is above the limit/],
-    [{ ID: 'x'.repeat(201) }, /1 to 200 characters, this one 201/],
-    [{ ID: '' }, /1 to 200 characters, this one 0/],
+    [{ ID: '' }, /1 to 200 of the characters/],
+    [{ ID: '../state/index.html' }, /unlike "\.\.\/state\/index\.html"/],
     [{ Path: 'x'.repeat(4097) }, /at most 4096 characters/],
     [{ Type: 0, Payload: Buffer.from('nobody') }, /holds a member list, and this one does not/],
     [{ Type: 0, Payload: list({ Address: '127.0.0.1:1', Name: 'x'.repeat(301) }) }, /has 301 characters/],
@@ -101,6 +102,35 @@ t.test('blocks that no peer could pass on are refused, by whoever is told', asyn
       [2, 0],
     ],
   );
+});
+
+t.test('an id is a name that every peer can keep a block under', async (t) => {
+  const peer = await start();
+  const persist = (ID: string): Promise<unknown> =>
+    clients.unary({ address: peer.address, method: Lightpeer.method.persist, timeoutMs: 10_000 }, { ID });
+  const pattern = new RegExp(persist_to_network.params.properties.id.pattern ?? '', 'u');
+  for (const [id, taken] of [
+    ['1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed', true],
+    ['order_42:b', true],
+    ['x'.repeat(200), true],
+    ['x'.repeat(201), false],
+    ['order/42', false],
+    ['../state/index.html', false],
+    ['..', false],
+    ['chain.log', false],
+    ['-x', false],
+    ['a b', false],
+    ['ä', false],
+    ['a\0', false],
+    ['a\n', false],
+  ] as const) {
+    const found = await persist(id).then(
+      () => true,
+      ({ code }: { code: string }) => code,
+    );
+    t.equal(found, taken || 'invalid', JSON.stringify(id));
+    t.equal(pattern.test(id), taken, 'as the function has it');
+  }
 });
 
 t.test('a chain of Go peers with a block that is too large is not taken over', async (t) => {
