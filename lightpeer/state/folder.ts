@@ -14,6 +14,7 @@ import {
   writeFile,
   chmod,
 } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { isPassing, pathProblem } from './paths.js';
 
@@ -49,6 +50,8 @@ export interface StateFolder {
   replaced(state: string): Promise<string | undefined>;
   /** The whole content. Undefined when there is no such file. Throws StateError. */
   read(state: string): Promise<Buffer | undefined>;
+  /** Of the content, which is never in memory as a whole. Undefined when there is no such file. Throws StateError. */
+  digest(state: string): Promise<string | undefined>;
   /** Readers see the old content or the new one, never a part. Throws StateError. */
   write(state: string, content: Uint8Array): Promise<void>;
   remove(state: string): Promise<void>;
@@ -70,6 +73,8 @@ export interface FolderOptions {
 const OWN = '.xi-state-';
 /** Whoever shares the folder may have another user id, and writes the file as well. */
 const FILE_MODE = 0o666;
+/** Read at once for a digest. */
+const PART_BYTES = 64 << 10;
 
 export const digestOf = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex');
 
@@ -182,6 +187,28 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
   const tooLarge = (state: string, bytes: number | bigint): StateError =>
     new StateError(`${state} has ${bytes} bytes and is not shared; ${mostBytes} are the most`);
 
+  /** Undefined when there is no such file. */
+  const opened = async <T>(
+    state: string,
+    use: (file: FileHandle, size: number) => Promise<T>,
+  ): Promise<T | undefined> => {
+    const real = await resolve(state).catch(failed(`${state} cannot be read`));
+    if (real === undefined) return undefined;
+    const file = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+      (error: unknown) => (isAbsent(error) ? undefined : failed(`${state} cannot be read`)(error)),
+    );
+    if (file === undefined) return undefined;
+    try {
+      const { size } = await file.stat();
+      if (size > mostBytes) throw tooLarge(state, size);
+      return await use(file, size);
+    } catch (error) {
+      return failed(`${state} cannot be read`)(error);
+    } finally {
+      await file.close();
+    }
+  };
+
   return {
     root,
     whole,
@@ -197,25 +224,24 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
     },
     look: lookAt,
     replaced,
-    async read(state) {
-      const real = await resolve(state).catch(failed(`${state} cannot be read`));
-      if (real === undefined) return undefined;
-      const file = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
-        (error: unknown) => (isAbsent(error) ? undefined : failed(`${state} cannot be read`)(error)),
-      );
-      if (file === undefined) return undefined;
-      try {
-        const { size } = await file.stat();
-        if (size > mostBytes) throw tooLarge(state, size);
+    read: (state) =>
+      opened(state, async (file) => {
         const content = await file.readFile();
         if (content.length > mostBytes) throw tooLarge(state, content.length);
         return content;
-      } catch (error) {
-        return failed(`${state} cannot be read`)(error);
-      } finally {
-        await file.close();
-      }
-    },
+      }),
+    digest: (state) =>
+      opened(state, async (file, size) => {
+        const hash = createHash('sha256');
+        const part = Buffer.allocUnsafeSlow(Math.min(PART_BYTES, size + 1));
+        for (let bytes = 0; ;) {
+          const { bytesRead } = await file.read(part, 0, part.length);
+          if (bytesRead === 0) return hash.digest('hex');
+          bytes += bytesRead;
+          if (bytes > mostBytes) throw tooLarge(state, bytes);
+          hash.update(part.subarray(0, bytesRead));
+        }
+      }),
     async write(state, content) {
       try {
         const folder = await makeFolder(state);

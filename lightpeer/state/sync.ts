@@ -9,9 +9,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { MAX_PAYLOAD_BYTES, PeerError } from '../port.js';
 import type { ChainBlock, PeerPort } from '../port.js';
 import { openBaseLog } from './base-log.js';
-import type { Expected } from './base-log.js';
+import { createBudget } from './budget.js';
+import { createContents } from './contents.js';
+import { isBlank, letGo, newEntry } from './entry.js';
+import type { Entry, Flight, Target } from './entry.js';
 import { StateError, digestOf, openFolder, sameLook } from './folder.js';
-import type { Look, StateFolder } from './folder.js';
+import type { StateFolder } from './folder.js';
+import { settled } from './settle.js';
 import { watchFolder } from './watcher.js';
 
 export interface StateSyncOptions {
@@ -39,48 +43,20 @@ export interface StateCounters {
 
 export interface StateSync {
   readonly counters: Readonly<StateCounters>;
+  /** States that something is kept about: those that are there, and those on their way. */
+  states(): number;
   /** Stops watching; what is being written is written to its end. */
   close(): Promise<void>;
 }
 
-/** What a state holds, by its digest; empty for one that is not there. */
-interface Target {
-  readonly digest: string;
-  /** Until it is in the file. */
-  content: Uint8Array | undefined;
-}
-
-interface Flight {
-  readonly id: string;
-  acknowledged: boolean;
-  seen: boolean;
-}
-
-interface Entry {
-  /** What the file held when it last agreed with the network. */
-  base: string;
-  /** After a restart in the middle: what the file may hold without a program having changed it. */
-  expected?: Expected | undefined;
-  /** The last block of the state. */
-  target?: Target;
-  /** The file as it was read last, and what it held. */
-  look?: Look | undefined;
-  digest: string;
-  flight?: Flight | undefined;
-  /** For a time nobody could see the file. When it is gone after that it comes back: what was deleted is not known. */
-  unseen: boolean;
-  /** A look at what cannot be shared: given up until it changes. */
-  given?: Look | undefined;
-  /** Being worked on; once more after that. */
-  busy: boolean;
-  again: boolean;
-}
-
-/** A file that changed again while it settled is still being written: it gets this many times as long. */
-const PATIENT = 10;
-/** Something that never settles is read nevertheless. */
-const LONGEST_SETTLE_MS = 5_000;
 const RETRY_MS = 1_000;
+const NOTHING = new Uint8Array();
+/** Contents that came and are not in their files yet; more are read from the chain again. */
+const HELD_BYTES = 8 << 20;
+/** Contents on their way to the network. */
+const SENT = { bytes: 8 << 20, items: 256 };
+/** Files that are read at once, a part at a time. */
+const READ = { items: 4 };
 
 /** Starts sharing. Rejects with StateError when the path cannot be used. */
 export async function startStateSync(options: StateSyncOptions): Promise<StateSync> {
@@ -94,6 +70,11 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
   // Each file under way listens to it; that many are no leak.
   setMaxListeners(0, stopping.signal);
   const working = new Set<Promise<void>>();
+  const [holding, sending, reading] = [
+    createBudget({ bytes: HELD_BYTES }),
+    createBudget(SENT),
+    createBudget(READ),
+  ];
   let live = false;
 
   const tell = (about: string, message: string, count?: 'refused' | 'failed'): void => {
@@ -106,44 +87,45 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
   const entryOf = (state: string): Entry => {
     let entry = entries.get(state);
     if (entry === undefined) {
-      entry = { base: '', digest: '', unseen: false, busy: false, again: false };
+      entry = newEntry();
       entries.set(state, entry);
     }
     return entry;
   };
 
+  /** Keeps nothing of what is gone: names that are used once would fill the memory. */
+  const forget = (state: string, entry: Entry): void => {
+    if (isBlank(entry) && entries.get(state) === entry) entries.delete(state);
+  };
+
   const pause = (ms: number): Promise<unknown> =>
     delay(ms, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
 
-  /** Waits until nobody writes the file any more. */
-  const settled = async (state: string, known: Look | undefined): Promise<Look | undefined> => {
-    let look = await folder.look(state);
-    let wait = look === undefined ? settleMs * PATIENT : settleMs;
-    for (let waited = 0; waited < LONGEST_SETTLE_MS && !stopping.signal.aborted; waited += wait) {
-      if (sameLook(look, known) || look?.finished) return look;
-      await pause(wait);
-      const next = await folder.look(state);
-      if (sameLook(look, next)) return next;
-      look = next;
-      wait = settleMs * PATIENT;
-    }
-    return look;
-  };
-
   /** Brings what is known of the file up to date. False when it changed meanwhile. */
-  const readFile = async (state: string, entry: Entry): Promise<boolean | Buffer> => {
-    const look = await settled(state, entry.look);
+  const readFile = async (state: string, entry: Entry): Promise<boolean> => {
+    const look = await settled({
+      look: () => folder.look(state),
+      known: entry.look,
+      settleMs,
+      pause,
+      signal: stopping.signal,
+    });
     if (sameLook(look, entry.look)) return true;
-    const content = look === undefined ? undefined : await folder.read(state);
-    if (!sameLook(look, await folder.look(state))) return false;
-    entry.look = look;
-    entry.digest = content === undefined ? '' : digestOf(content);
-    return content ?? true;
+    const release = await reading.take(0);
+    try {
+      const digest = look === undefined ? undefined : await folder.digest(state);
+      if (!sameLook(look, await folder.look(state))) return false;
+      entry.look = look;
+      entry.digest = digest ?? '';
+      return true;
+    } finally {
+      release();
+    }
   };
 
   const agree = (state: string, entry: Entry): void => {
     entry.base = entry.digest;
-    if (entry.target?.digest === entry.digest) entry.target.content = undefined;
+    if (entry.target?.digest === entry.digest) letGo(entry.target);
     memo.set(state, entry.digest);
   };
 
@@ -196,32 +178,17 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
     }
   };
 
-  /** What a file held once, from the chain: it is not kept here beside the file. */
-  const contentOf = async (state: string, digest: string): Promise<Uint8Array | undefined> => {
-    for await (const block of peer.query())
-      if (stateOf(block.path) === state && !block.deleted && digestOf(block.payload) === digest)
-        return block.payload;
-    return undefined;
-  };
+  const contents = createContents({ peer, stateOf, signal: stopping.signal });
 
-  const receive = async (state: string, entry: Entry, target: Target): Promise<void> => {
+  /** Makes the file hold what the network has, unless either changed meanwhile. */
+  const take = async (state: string, entry: Entry, target: Target, content: Uint8Array): Promise<void> => {
+    // There is another one, and it comes next.
+    if (!live || entry.target !== target) return;
     await memo.expect(state, { digest: target.digest, id: '' });
     // A program was quicker; its change is looked at first.
     if (!sameLook(await folder.look(state), entry.look)) return reconcile(state);
-    try {
-      if (target.digest === '') await folder.remove(state);
-      else {
-        const content = target.content ?? (await contentOf(state, target.digest));
-        // Later blocks are on their way.
-        if (content === undefined) return;
-        await folder.write(state, content);
-      }
-    } catch (error) {
-      if (!(error instanceof StateError)) throw error;
-      tell(state, error.message, 'failed');
-      // The disk may have room later; the next look at the folder tries again.
-      return;
-    }
+    if (target.digest === '') await folder.remove(state);
+    else await folder.write(state, content);
     told.delete(state);
     counters.received += 1;
     entry.look = await folder.look(state);
@@ -229,13 +196,44 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
     agree(state, entry);
   };
 
+  const receive = async (state: string, entry: Entry, target: Target): Promise<void> => {
+    const use = (content: Uint8Array): Promise<void> => take(state, entry, target, content);
+    try {
+      const content = target.digest === '' ? NOTHING : target.held?.content;
+      await (content === undefined ? contents.read(state, target.digest, use) : use(content));
+    } catch (error) {
+      if (!(error instanceof StateError || error instanceof PeerError)) throw error;
+      tell(state, error.message, 'failed');
+      // The disk may have room later; the next look at the folder tries again.
+    }
+  };
+
+  /** Publishes what the file holds when it is its turn. */
+  const send = async (state: string, entry: Entry, id: string): Promise<void> => {
+    const release = await sending.take(Number(entry.look?.bytes ?? 0));
+    let content: Uint8Array | undefined;
+    try {
+      if (stopping.signal.aborted) return;
+      // The same came from the network while this one waited.
+      if (entry.digest === (entry.target?.digest ?? '')) return agree(state, entry);
+      const found = entry.digest === '' ? NOTHING : await folder.read(state);
+      if (found === undefined || (entry.digest !== '' && digestOf(found) !== entry.digest)) {
+        entry.look = undefined;
+        return reconcile(state);
+      }
+      content = found;
+    } finally {
+      if (content === undefined) release();
+    }
+    start(publish(state, entry, content, id).finally(release));
+  };
+
   const work = async (state: string, entry: Entry): Promise<void> => {
     if (entry.given !== undefined) {
       if (sameLook(entry.given, await folder.look(state))) return;
       entry.given = undefined;
     }
-    const read = await readFile(state, entry);
-    if (read === false) return reconcile(state);
+    if (!(await readFile(state, entry))) return reconcile(state);
     if (entry.flight !== undefined) return;
     const replaced = entry.digest === '' ? await folder.replaced(state) : undefined;
     if (entry.unseen && entry.digest === '' && replaced === undefined) entry.base = '';
@@ -250,14 +248,9 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
       if (target !== undefined) await receive(state, entry, target);
       return;
     }
-    const content = entry.digest === '' ? new Uint8Array() : read === true ? await folder.read(state) : read;
-    if (content === undefined || (entry.digest !== '' && digestOf(content) !== entry.digest)) {
-      entry.look = undefined;
-      return reconcile(state);
-    }
     if (replaced === undefined) told.delete(state);
     else tell(state, replaced, 'failed');
-    start(publish(state, entry, content, begun ?? randomUUID()));
+    await send(state, entry, begun ?? randomUUID());
   };
 
   const start = (task: Promise<void>): void => {
@@ -289,6 +282,7 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
       }
     }
     entry.busy = false;
+    forget(state, entry);
   };
 
   const scan = async (): Promise<void> => {
@@ -326,7 +320,11 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
       return tell(`block ${received}`, (error as Error).message, 'refused');
     }
     const entry = entryOf(state);
-    entry.target = { digest: deleted ? '' : digestOf(payload), content: payload };
+    const digest = deleted ? '' : digestOf(payload);
+    letGo(entry.target);
+    const known = ['', entry.digest, entry.base].includes(digest);
+    const release = known ? undefined : holding.tryTake(payload.byteLength);
+    entry.target = { digest, held: release && { content: payload, release } };
     // Ours, from before a restart: it arrived.
     if (entry.expected?.id === id) entry.expected = { ...entry.expected, id: '' };
     if (entry.flight?.id === id) {
@@ -334,6 +332,7 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
       landed(state, entry);
     }
     reconcile(state);
+    forget(state, entry);
   };
 
   const follow = async (): Promise<void> => {
@@ -362,6 +361,7 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
 
   return {
     counters,
+    states: () => entries.size,
     async close() {
       stopping.abort();
       watcher.close();
