@@ -16,6 +16,7 @@ import {
 } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
+import { FILE_MODE, makeFolders, openToAll } from './modes.js';
 import { isPassing, pathProblem } from './paths.js';
 
 /** A state that cannot be read or written; the message says which, why, and what to do. */
@@ -35,15 +36,22 @@ export interface Look {
 export const sameLook = (a: Look | undefined, b: Look | undefined): boolean =>
   a?.inode === b?.inode && a?.bytes === b?.bytes && a?.changedNs === b?.changedNs;
 
+/** What a scan found. */
+export interface Found {
+  readonly states: Map<string, Look>;
+  /** Folders that states may lie in, the root as '', each with what tells it from another one of its name. */
+  readonly folders: Map<string, string>;
+}
+
 export interface StateFolder {
   /** The folder that is watched, and whether folders in it count. */
   readonly root: string;
   readonly whole: boolean;
   /**
-   * All states that there are, with a look at each. Throws StateError when there are too many.
+   * All states and folders that there are. Throws StateError when there are too many.
    * @param problem told of each file that is no state, and of each folder that cannot be read, with the reason.
    */
-  scan(problem?: (state: string, message: string) => void): Promise<Map<string, Look>>;
+  scan(problem?: (state: string, message: string) => void): Promise<Found>;
   /** Undefined when there is no such file, as where a folder is in its place. Throws StateError for what else is no state. */
   look(state: string): Promise<Look | undefined>;
   /** What there is to say about a folder in a state's place; undefined when there is none. */
@@ -71,8 +79,6 @@ export interface FolderOptions {
 }
 
 const OWN = '.xi-state-';
-/** Whoever shares the folder may have another user id, and writes the file as well. */
-const FILE_MODE = 0o666;
 /** Read at once for a digest. */
 const PART_BYTES = 64 << 10;
 
@@ -99,7 +105,7 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
   if (found !== undefined && !whole && !found.isFile())
     throw new StateError(`${path} is neither a file nor a folder; give one of these as statePath`);
   const wanted = whole ? path : dirname(path);
-  await mkdir(wanted, { recursive: true }).catch(failed(`the folder ${wanted} cannot be made`));
+  await makeFolders(wanted).catch(failed(`the folder ${wanted} cannot be made`));
   const root = await realpath(wanted).catch(failed(`the folder ${wanted} cannot be used`));
   const only = whole ? undefined : basename(path);
   const placeOf = (state: string): string => join(root, state);
@@ -133,12 +139,17 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
     let folder = root;
     // Looked at part by part, so that nothing is made behind a link.
     for (const part of state.split('/').slice(0, -1)) {
-      await mkdir(join(folder, part)).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EEXIST') throw error;
-      });
+      const made = await mkdir(join(folder, part)).then(
+        () => true,
+        (error: NodeJS.ErrnoException) => {
+          if (error.code !== 'EEXIST') throw error;
+          return false;
+        },
+      );
       folder = await realpath(join(folder, part));
       if (folder !== root && !folder.startsWith(root + sep))
         throw new StateError(`${state} leads out of the folder by a link and was refused`);
+      if (made) await openToAll(folder);
     }
     return folder;
   };
@@ -165,8 +176,14 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
     if (states.size > mostFiles)
       throw new StateError(`${path} holds more than ${mostFiles} files; share fewer, or a file of them`);
   };
-  const walk = async (inner: string, states: Map<string, Look>, problem: Problem): Promise<void> => {
-    const found = await readdir(join(root, inner), { withFileTypes: true }).catch((error: unknown) => {
+  /** The inode's number alone may be that of a folder that was removed a moment ago. */
+  const note = async (inner: string, folders: Map<string, string>): Promise<void> => {
+    const found = await lstat(placeOf(inner), { bigint: true }).catch(() => undefined);
+    if (found?.isDirectory()) folders.set(inner, `${found.ino}-${found.birthtimeNs}`);
+  };
+  const walk = async (inner: string, { states, folders }: Found, problem: Problem): Promise<void> => {
+    await note(inner, folders);
+    const found = await readdir(placeOf(inner), { withFileTypes: true }).catch((error: unknown) => {
       if (!isAbsent(error))
         problem(
           inner || path,
@@ -179,7 +196,7 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
       const state = inner === '' ? item.name : `${inner}/${item.name}`;
       const wrong = pathProblem(state);
       if (wrong !== undefined) problem(state, `'${state}' ${wrong} and is not shared; give it another name`);
-      else if (item.isDirectory()) await walk(state, states, problem);
+      else if (item.isDirectory()) await walk(state, { states, folders }, problem);
       else await collect(state, states, problem);
     }
   };
@@ -213,14 +230,15 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
     root,
     whole,
     async scan(problem = () => undefined) {
-      const states = new Map<string, Look>();
-      if (only === undefined) await walk('', states, problem);
+      const found: Found = { states: new Map(), folders: new Map() };
+      if (only === undefined) await walk('', found, problem);
       else {
-        await collect(only, states, problem);
+        await note('', found.folders);
+        await collect(only, found.states, problem);
         const message = await replaced(only);
         if (message !== undefined) problem(only, message);
       }
-      return states;
+      return found;
     },
     look: lookAt,
     replaced,

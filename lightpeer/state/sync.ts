@@ -15,6 +15,7 @@ import { isBlank, letGo, newEntry } from './entry.js';
 import type { Entry, Flight, Target } from './entry.js';
 import { StateError, digestOf, openFolder, sameLook } from './folder.js';
 import type { StateFolder } from './folder.js';
+import { repeated } from './repeat.js';
 import { settled } from './settle.js';
 import { watchFolder } from './watcher.js';
 
@@ -273,11 +274,13 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
   const run = async (state: string, entry: Entry): Promise<void> => {
     while (entry.again && live && !stopping.signal.aborted) {
       entry.again = false;
+      // From before it fails: what took its place meanwhile may be shared.
+      const seen = await folder.look(state).catch(() => undefined);
       try {
         await work(state, entry);
       } catch (error) {
         tell(state, (error as Error).message, 'failed');
-        entry.given = await folder.look(state).catch(() => undefined);
+        entry.given = seen;
         entry.unseen = true;
       }
     }
@@ -290,25 +293,27 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
     try {
       const found = await folder.scan((state, message) => void tell(state, message, 'failed'));
       told.delete('');
-      watcher.follow(found.keys());
-      for (const state of new Set([...found.keys(), ...entries.keys()])) {
+      // Nobody told of what came into a new folder until now.
+      if (watcher.follow(found.folders)) void lookAround();
+      for (const state of new Set([...found.states.keys(), ...entries.keys()])) {
         const entry = entryOf(state);
         const isQuiet =
           entry.digest === entry.base && (entry.target?.digest ?? '') === entry.base && !entry.flight;
-        if (!isQuiet || !sameLook(found.get(state), entry.look)) reconcile(state);
+        if (!isQuiet || !sameLook(found.states.get(state), entry.look)) reconcile(state);
       }
     } catch (error) {
       tell('', (error as Error).message);
     }
   };
 
+  const lookAround = repeated(scan, stopping.signal);
+
   const watcher = watchFolder({
     root: folder.root,
-    whole: folder.whole,
     checkMs,
     onChange: (state) => {
       if (state !== undefined && entries.has(state)) reconcile(state);
-      else start(scan());
+      else start(lookAround());
     },
   });
 
@@ -350,7 +355,7 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
             entry.flight.seen = true;
             landed(state, entry);
           }
-        await scan();
+        await lookAround();
         for (const state of entries.keys()) reconcile(state);
       }
     }

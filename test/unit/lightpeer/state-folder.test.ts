@@ -18,6 +18,7 @@ import t from 'tap';
 import { openBaseLog } from '../../../lightpeer/state/base-log.js';
 import { openFolder, sameLook } from '../../../lightpeer/state/folder.js';
 import { isPassing, pathProblem } from '../../../lightpeer/state/paths.js';
+import { repeated } from '../../../lightpeer/state/repeat.js';
 
 const home = await mkdtemp(join(tmpdir(), 'state-'));
 t.teardown(() => rm(home, { recursive: true, force: true }));
@@ -81,7 +82,7 @@ await t.test('a folder is read and written', async (t) => {
   await mkdir(join(path, 'deep', 'er'), { recursive: true });
   await writeFile(join(path, 'deep', 'er', 'two'), '22');
   await writeFile(join(path, '.draft'), 'x');
-  t.same([...(await states.scan()).keys()].sort(), ['deep/er/two', 'one']);
+  t.same([...(await states.scan()).states.keys()].sort(), ['deep/er/two', 'one']);
   t.equal(String(await states.read('deep/er/two')), '22');
   t.equal(await states.read('none'), undefined);
   t.equal(await states.look('none'), undefined);
@@ -102,6 +103,37 @@ await t.test('a folder is read and written', async (t) => {
   t.equal(states.pathOf('deep/er/two'), 'deep/er/two');
 });
 
+await t.test('what the sidecar makes is for everybody to change, whatever the umask', async (t) => {
+  const before = process.umask(0o027);
+  t.teardown(() => process.umask(before));
+  const mode = async (path: string): Promise<number> => (await lstat(path)).mode & 0o7777;
+  const path = join(home, `folder-${made++}`);
+  const states = await openFolder({ path: `${path}/in/`, mostBytes: 1_000 });
+  for (const each of [path, join(path, 'in')]) t.equal(await mode(each), 0o777, 'the shared folder itself');
+  await states.write('new/er/state', Buffer.from('x'));
+  for (const each of ['new', 'new/er']) t.equal(await mode(join(path, 'in', each)), 0o777, each);
+  await mkdir(join(path, 'in/theirs'));
+  await chmod(join(path, 'in/theirs'), 0o2750);
+  await states.write('theirs/new/state', Buffer.from('x'));
+  t.equal(await mode(join(path, 'in/theirs')), 0o2750, 'what others made stays as they made it');
+  t.equal(await mode(join(path, 'in/theirs/new')), 0o2777, 'and what is in it has its group');
+});
+
+await t.test('folders are found, empty ones too, and told from others of their names', async (t) => {
+  const { path, states } = await folder();
+  await mkdir(join(path, 'deep/empty'), { recursive: true });
+  await mkdir(join(path, '.hidden'));
+  const first = (await states.scan()).folders;
+  t.same([...first.keys()].sort(), ['', 'deep', 'deep/empty']);
+  await writeFile(join(path, 'deep/file'), 'x');
+  t.same((await states.scan()).folders, first, 'what is in them is no matter');
+  await rm(join(path, 'deep'), { recursive: true });
+  await mkdir(join(path, 'deep'));
+  const second = (await states.scan()).folders;
+  t.equal(second.get(''), first.get(''));
+  t.not(second.get('deep'), first.get('deep'));
+});
+
 await t.test('links that lead out are no states, and nothing is written through them', async (t) => {
   const { path, states } = await folder();
   const secret = join(home, 'folder-secret');
@@ -112,7 +144,10 @@ await t.test('links that lead out are no states, and nothing is written through 
   await writeFile(join(path, 'real'), 'inside');
   await symlink('real', join(path, 'alias'));
   const problems: string[] = [];
-  t.same([...(await states.scan((_, message) => problems.push(message))).keys()].sort(), ['alias', 'real']);
+  t.same([...(await states.scan((_, message) => problems.push(message))).states.keys()].sort(), [
+    'alias',
+    'real',
+  ]);
   t.match(problems.sort(), [/link is a link out of the folder/, /way is a link out/]);
   t.equal(String(await states.read('alias')), 'inside');
   await t.rejects(states.read('link'), /copy the file instead/);
@@ -150,8 +185,30 @@ await t.test('names that no other peer would take are told', async (t) => {
   for (const name of ['c:foo', 'a\\b', 'fine']) await writeFile(join(path, name), 'x');
   await writeFile(Buffer.concat([Buffer.from(`${path}/bad`), Buffer.from([0xff])]), 'x');
   const problems: string[] = [];
-  t.same([...(await states.scan((_, message) => problems.push(message))).keys()], ['fine']);
+  t.same([...(await states.scan((_, message) => problems.push(message))).states.keys()], ['fine']);
   t.match(problems.sort(), [/'a\\b' holds a character/, /'bad\ufffd' is not UTF-8/, /'c:foo' is absolute/]);
+});
+
+await t.test('work that is asked for while it is done is done once more, at any moment', async (t) => {
+  const stop = new AbortController();
+  let [asked, done] = [0, 0];
+  const look = repeated(async () => {
+    const before = asked;
+    await Promise.resolve();
+    done = before;
+  }, stop.signal);
+  // Each a microtask later than the one before, so that one comes in the very moment in which the work ends.
+  for (let turns = 0; turns < 12; turns++) {
+    asked += 1;
+    const first = look();
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    asked += 1;
+    await Promise.all([first, look()]);
+    t.equal(done, asked, `${turns} turns later`);
+  }
+  stop.abort();
+  await look();
+  t.equal(done, asked);
 });
 
 await t.test('one file', async (t) => {
@@ -164,7 +221,7 @@ await t.test('one file', async (t) => {
   t.equal(states.pathOf('index.html'), '', 'Go peers know no paths');
   await states.write('index.html', Buffer.from('hello'));
   await writeFile(join(path, 'new', 'beside'), 'x');
-  t.same([...(await states.scan()).keys()], ['index.html']);
+  t.same([...(await states.scan()).states.keys()], ['index.html']);
   t.equal(await text(file), 'hello');
   await t.rejects(openFolder({ path: '/dev/null', mostBytes: 1 }), /neither a file nor a folder/);
   await t.rejects(openFolder({ path: `${file}/x/y`, mostBytes: 1 }), /cannot be (made|used)|ENOTDIR/);

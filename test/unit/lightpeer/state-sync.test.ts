@@ -1,6 +1,7 @@
 /** Files shared by real peers: what one program writes, all others read. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync, rmSync } from 'node:fs';
 import {
   appendFile,
   chmod,
@@ -45,7 +46,7 @@ interface Member {
 }
 
 /** A peer with a folder of its own. @param path what is shared of it: `/` for all. */
-async function member(t: Test, path = '/', settleMs?: number): Promise<Member> {
+async function member(t: Test, path = '/', settleMs?: number, checkMs = 200): Promise<Member> {
   const nth = made++;
   const peer = await startPeer({ repo: join(home, `repo-${nth}`), host: '127.0.13.1', port: 0, sync: false });
   const folder = join(home, `shared-${nth}`);
@@ -59,7 +60,7 @@ async function member(t: Test, path = '/', settleMs?: number): Promise<Member> {
       memory,
       log: (message) => said.push(message),
       settleMs,
-      checkMs: 200,
+      checkMs,
     });
   const own: Member = {
     peer,
@@ -399,6 +400,32 @@ await t.test('what was not seen for a time and is gone then comes back as the ne
   await holds(join(a.folder, 'same'), 'old');
   t.equal((await payloads(b.peer)).length, 7, 'nor now');
 });
+
+await t.test(
+  'events tell of all folders: new ones, empty ones, and those in the place of others',
+  async (t) => {
+    const never = 3_600_000;
+    const a = await member(t, '/', undefined, never);
+    const b = await member(t);
+    await b.peer.join(a.peer.address);
+    await writeFile(join(a.folder, 'first'), 'first');
+    await holds(join(b.folder, 'first'), 'first');
+    await mkdir(join(a.folder, 'd/e'), { recursive: true });
+    await delay(300);
+    await writeFile(join(a.folder, 'd/e/x'), 'in what was empty');
+    await holds(join(b.folder, 'd/e/x'), 'in what was empty');
+    for (let round = 0; round < 5; round++) {
+      // At once, so that nobody sees it gone.
+      rmSync(join(a.folder, 'd'), { recursive: true });
+      mkdirSync(join(a.folder, 'd/e'), { recursive: true });
+      if (round % 2 === 1) await delay(300);
+      await writeFile(join(a.folder, 'd/e/x'), `round ${round}`);
+      await holds(join(b.folder, 'd/e/x'), `round ${round}`);
+      await writeFile(join(a.folder, 'd/e/x'), `once more in ${round}`);
+      await holds(join(b.folder, 'd/e/x'), `once more in ${round}`);
+    }
+  },
+);
 
 await t.test('many files at once are no leak', async (t) => {
   const warnings: string[] = [];
