@@ -5,10 +5,20 @@ import { AppError } from './errors.js';
  * - `unreachable`: no connection, or it broke; `deadline`: no answer in time.
  * - `foreign`: something answers, but not as a lightpeer does.
  * - `refused`: the peer answered that it will not; its own words are in the message.
+ * - `overloaded`: it has no room for more now; `broken`: its disk refuses; `invalid`: what was asked makes no sense to it.
  * - `unsupported`: the peer speaks the reference's protocol only.
  * - `cancelled`: the caller's signal fired.
  */
-export type PeerFault = 'unreachable' | 'deadline' | 'foreign' | 'refused' | 'unsupported' | 'cancelled';
+export type PeerFault =
+  | 'unreachable'
+  | 'deadline'
+  | 'foreign'
+  | 'refused'
+  | 'overloaded'
+  | 'broken'
+  | 'invalid'
+  | 'unsupported'
+  | 'cancelled';
 
 export class PeerError extends Error {
   override readonly name = 'PeerError';
@@ -27,7 +37,9 @@ export function fromPeer(error: unknown, changing = false): unknown {
   if (!(error instanceof PeerError)) return error;
   const { fault, message } = error;
   if (fault === 'refused') return new AppError('conflict', message, {}, error);
-  const sent = changing && (fault === 'deadline' || fault === 'unreachable');
+  if (fault === 'invalid') return new AppError('invalid_params', message, {}, error);
+  if (fault === 'overloaded') return new AppError('overloaded', message, {}, error);
+  const sent = changing && ['deadline', 'unreachable', 'broken'].includes(fault);
   return new AppError(
     fault === 'deadline' ? 'deadline_exceeded' : 'bad_gateway',
     sent ? `${message} The change may or may not have happened: look before you send it again.` : message,

@@ -62,6 +62,8 @@ export const states = {
       );
       return { items: blocks.map(blockView), ...(next === undefined ? {} : { continue: next }) };
     } catch (error) {
+      if (params.continue !== undefined && error instanceof PeerError && error.fault === 'invalid')
+        throw invalidParams('query_network', [{ field: 'continue', message: error.message }]);
       if (params.continue !== undefined && error instanceof PeerError && error.fault === 'refused')
         throw new AppError(
           'gone',
@@ -122,6 +124,8 @@ export const states = {
         throw new PeerError('unreachable', `The peer of pod ${contact.name} has ended the stream.`);
       } catch (error) {
         if (call.signal.aborted) throw call.signal.reason;
+        if (error instanceof PeerError && error.fault === 'invalid' && cursor === params.cursor)
+          throw invalidParams('watch_network_state', [{ field: 'cursor', message: error.message }]);
         if (error instanceof PeerError && error.fault === 'refused' && cursor !== undefined) {
           if (params.cursor === cursor)
             throw new AppError('gone', `${error.message} Start again without cursor.`);

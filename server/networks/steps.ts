@@ -46,8 +46,10 @@ const LEAVE_MS = 5_000;
  * it happened, and a peer of the reference may be left half in.
  */
 const FINISH_MS = 5_000;
+/** What a peer says that answers and does not do it. */
+const REFUSALS: ReadonlySet<PeerFault> = new Set(['refused', 'overloaded', 'invalid']);
 /** What a peer says that did not join: the others leave it open. */
-const NOTHING_HAPPENED: ReadonlySet<PeerFault> = new Set(['refused', 'unsupported']);
+const NOTHING_HAPPENED: ReadonlySet<PeerFault> = new Set([...REFUSALS, 'unsupported']);
 /** Contacts that one pass tries for a peer. */
 const CONTACTS = 3;
 
@@ -80,7 +82,7 @@ export function createSteps({ peers, leadership, events, metrics }: Options) {
         if (!(error instanceof PeerError)) throw error;
         last = error;
         // Another contact helps only when it was the contact's fault, which a peer that answers says by refusing.
-        if (error.fault !== 'refused') break;
+        if (!REFUSALS.has(error.fault)) break;
       }
     }
     throw last;
@@ -94,7 +96,7 @@ export function createSteps({ peers, leadership, events, metrics }: Options) {
     } catch (error) {
       const contact = contacts[0];
       // One that refuses is there, and would keep what it has.
-      if (contact === undefined || !(error instanceof PeerError) || error.fault === 'refused') throw error;
+      if (contact === undefined || !(error instanceof PeerError) || REFUSALS.has(error.fault)) throw error;
       await peers.leave(placeOf(contact), pod.address, bounds);
     }
   };

@@ -22,13 +22,14 @@ const FAULTS: Partial<Record<codes, PeerFault>> = {
   [codes.DEADLINE_EXCEEDED]: 'deadline',
   [codes.CANCELLED]: 'cancelled',
   [codes.UNIMPLEMENTED]: 'unsupported',
-  // What grpc-js says of bytes that are no message.
-  [codes.INTERNAL]: 'foreign',
+  [codes.INTERNAL]: 'broken',
+  [codes.RESOURCE_EXHAUSTED]: 'overloaded',
+  [codes.INVALID_ARGUMENT]: 'invalid',
 };
 
-/** What grpc-js says of an endpoint that does not speak HTTP/2, or of an answer that is no gRPC. */
+/** What grpc-js says of an endpoint that does not speak HTTP/2, of an answer that is no gRPC, or of bytes that are no message. */
 const FOREIGN =
-  /protocol error|parse error|HTTP status code|content-type|bad method|ERR_HTTP2|Expected HTTP/i;
+  /protocol error|parse error|parsing error|RST_STREAM|no message received|too many responses|HTTP status code|content-type|bad method|ERR_HTTP2|Expected HTTP/i;
 
 /** What grpc-js adds that is another each time, or says nothing: the same fault is to have the same words. */
 const NOISE = / \(\d{4}-\d\d-\d\dT[\d:.]+Z\)|\. Resolution note: (?=\.?$)/g;
@@ -39,6 +40,9 @@ const wordsOf: Record<PeerFault, (what: string, details: string) => string> = {
   foreign: (what, details) =>
     `${what} does not answer as a lightpeer: ${details}. Does another program listen there?`,
   refused: (what, details) => `${what} refuses: ${details}.`,
+  overloaded: (what, details) => `${what} cannot take it now: ${details}.`,
+  broken: (what, details) => `${what} fails: ${details}.`,
+  invalid: (what, details) => `${what} refuses: ${details}.`,
   unsupported: (what, details) => `${what} cannot do that: ${details}.`,
   cancelled: (what) => `The call to ${what} was cancelled.`,
 };
@@ -50,7 +54,7 @@ export function peerError(what: string, error: unknown, trouble?: Error): PeerEr
   const details = said.replace(NOISE, '').replace(/\.+$/, '');
   const known = FAULTS[code] ?? 'refused';
   const fault =
-    (known === 'unreachable' || known === 'unsupported') && FOREIGN.test(details) ? 'foreign' : known;
+    ['unreachable', 'unsupported', 'broken'].includes(known) && FOREIGN.test(details) ? 'foreign' : known;
   if (trouble !== undefined && (fault === 'unreachable' || fault === 'deadline'))
     return new PeerError(fault, wordsOf.unreachable(what, trouble.message.replace(/\.+$/, '')), trouble);
   return new PeerError(fault, wordsOf[fault](what, details), error);

@@ -1,13 +1,13 @@
 /** The Peers port over gRPC: our own RPCs where a peer has them, the reference's where it has not. */
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import type { Client } from '@grpc/grpc-js';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Health, HealthCheckResponse_ServingStatus } from '../../proto/gen/grpc/health/v1/health_pb.js';
 import { Lightpeer } from '../../proto/gen/lightpeer_pb.js';
 import type { Lightblock } from '../../proto/gen/lightpeer_pb.js';
 import { Mode, Peer } from '../../proto/gen/xi/lightpeer/v1/peer_pb.js';
 import { PeerError } from '../peer-error.js';
 import type { PeerAt, PeerBlock, PeerIo, Peers } from '../ports.js';
+import { isQueryToken, listByQuery, watchByQuery } from './by-query.js';
 import { callStream, callUnary, peerError } from './calls.js';
 import type { Bounds } from './calls.js';
 import { createClients } from './clients.js';
@@ -15,8 +15,6 @@ import type { FindTls, FindWay } from './clients.js';
 
 /** How long a call may take when nobody says otherwise, in milliseconds. */
 const TIMEOUT_MS = 5_000;
-/** How often a peer that has no stream of its blocks is asked for them, in milliseconds. */
-const POLL_MS = 1_000;
 
 /** `ip:port`, IPv6 in brackets. */
 const ADDRESS = /^(\[[0-9a-f:.]+\]|[\w.-]+):\d{1,5}$/i;
@@ -101,7 +99,7 @@ export function createPeers(findWay: FindWay, findTls?: FindTls): Peers {
     );
   };
 
-  /** The whole chain, from the start of the page on; there is no better way to ask the reference. */
+  /** The whole chain, newest first; there is no better way to ask the reference. */
   async function* query(peer: PeerAt, io: PeerIo | undefined): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const { Payload } of streaming(peer, (client) =>
       callStream(client, Lightpeer.method.query, {}, bounded(io)),
@@ -109,38 +107,8 @@ export function createPeers(findWay: FindWay, findTls?: FindTls): Peers {
       yield Payload;
   }
 
-  const listByQuery: Peers['list'] = async (peer, { limit, continue: token }, io) => {
-    // Counted from the oldest, so that new blocks do not shift a page; the first page finds out how many there are.
-    const payloads: Uint8Array[] = [];
-    for await (const payload of query(peer, io)) payloads.push(payload);
-    const below = token === undefined ? payloads.length : Number(token.slice('query:'.length));
-    if (!(below <= payloads.length))
-      throw new PeerError('refused', `${nameOf(peer)} no longer has the page ${token}; start again.`);
-    const from = payloads.length - below;
-    const blocks = payloads.slice(from, from + limit).map((payload) => ({ payload }));
-    const left = below - blocks.length;
-    return { blocks, ...(left > 0 ? { next: `query:${left}` } : {}) };
-  };
-
-  const watchByQuery: Peers['watch'] = async function* (peer, _cursor, io) {
-    let known = 0;
-    for (let first = true; ; first = false) {
-      const payloads: Uint8Array[] = [];
-      for await (const payload of query(peer, { signal: io?.signal, timeoutMs: 30_000 }))
-        payloads.push(payload);
-      if (payloads.length < known) {
-        known = 0;
-        yield { type: 'rewound' };
-      }
-      for (const payload of payloads.slice(0, payloads.length - known).reverse())
-        yield { type: 'block', block: { payload } };
-      known = payloads.length;
-      if (first) yield { type: 'live' };
-      await delay(POLL_MS, undefined, { signal: io?.signal }).catch(() => {
-        throw new PeerError('cancelled', `The watch of ${nameOf(peer)} was cancelled.`);
-      });
-    }
-  };
+  const pageByQuery: Peers['list'] = (peer, page, io) =>
+    listByQuery(nameOf(peer), (bounds) => query(peer, bounds), page, io);
 
   return {
     async status(peer, io) {
@@ -220,7 +188,7 @@ export function createPeers(findWay: FindWay, findTls?: FindTls): Peers {
     },
     payloads: query,
     async list(peer, page, io) {
-      if (page.continue?.startsWith('query:') === true) return listByQuery(peer, page, io);
+      if (isQueryToken(page.continue)) return pageByQuery(peer, page, io);
       return either(
         async () => {
           const answer = await calling(peer, (client) =>
@@ -238,7 +206,7 @@ export function createPeers(findWay: FindWay, findTls?: FindTls): Peers {
             ...(answer.continue === '' ? {} : { next: answer.continue }),
           };
         },
-        () => listByQuery(peer, page, io),
+        () => pageByQuery(peer, page, io),
       );
     },
     async *watch(peer, cursor, io) {
@@ -254,7 +222,7 @@ export function createPeers(findWay: FindWay, findTls?: FindTls): Peers {
         }
       } catch (error) {
         if (!isUnsupported(error)) throw error;
-        yield* watchByQuery(peer, undefined, io);
+        yield* watchByQuery(nameOf(peer), (bounds) => query(peer, bounds), cursor, io);
       }
     },
     close: () => clients.close(),

@@ -454,8 +454,15 @@ export async function networkSuite(t: Test, target: Target, lab: NetworkLab): Pr
     has(t, await fn('persist_to_network', { network: 'pair' }), 400, 'invalid_params');
     has(t, await fn('persist_to_network', { network: 'pair', payload_base64: 'abc' }), 400, 'invalid_params');
     has(t, await fn('persist_to_network', { network: 'pair', deleted: true }), 400, 'invalid_params');
-    const gone = await fn('query_network', { network: 'pair', continue: 'no such page' });
-    has(t, gone, 410, 'gone');
+    const odd = await fn('query_network', { network: 'pair', continue: 'no such page' });
+    has(t, odd, 400, 'invalid_params');
+    t.match(odd.body['errors'], [{ field: 'continue', message: /no place to continue from/ }]);
+    has(
+      t,
+      await fn('persist_to_network', { network: 'pair', payload: '', id: 'a/b' }),
+      400,
+      'invalid_params',
+    );
 
     // A pod whose containers hold no peer is told apart from one that only takes its time.
     await kube.create(PODS, namespace, {
