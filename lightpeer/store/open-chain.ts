@@ -92,6 +92,8 @@ function take(made: ReturnType<typeof chainFile>, line: Buffer): boolean {
   if (chained && (block.height !== height + 1 || block.digest !== digestAfter(digest, block.block)))
     return false;
   made.index(block, line.length + 1, block.committed);
+  // It need not stay in memory, as what is not on the disk has to.
+  made.settle();
   return true;
 }
 

@@ -1,0 +1,48 @@
+/** What a chain holds in memory when it is opened: its newest blocks, and not all that it has. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { test } from 'tap';
+import { openDisk } from '../../../lightpeer/store/disk.js';
+import { openStore } from '../../../lightpeer/store/store.js';
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
+
+const MIB = 1 << 20;
+const BLOCKS = 48;
+
+test('a chain of 48 MiB is opened within a fraction of that', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'store-memory-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const held = (): number => {
+    gc();
+    return process.memoryUsage().arrayBuffers;
+  };
+  let store = await openStore(await openDisk(folder, { durable: false }));
+  for (let nth = 0; nth < BLOCKS; nth++)
+    await store.append(
+      [
+        {
+          id: `block-${nth}`,
+          prevId: '',
+          type: 1,
+          // No text, so that it is not a string in V8's heap either.
+          payload: Buffer.alloc(MIB, Buffer.from([255, nth])),
+          path: '',
+          deleted: false,
+          at: 0,
+        },
+      ],
+      0,
+    ).synced;
+  await store.close();
+  const before = held();
+  store = await openStore(await openDisk(folder, { durable: false }));
+  const after = held() - before;
+  t.equal(store.head().height, BLOCKS);
+  t.ok(after < (BLOCKS / 4) * MIB, `${Math.round(after / MIB)} MiB are held`);
+  await store.close();
+});
