@@ -2,7 +2,7 @@
 /** The command `xi-k8s`: one subcommand a program. */
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { isFlag } from '../lightpeer/options.js';
+import { isFlag } from '../lightpeer/settings.js';
 import { UsageError } from './usage.js';
 import { readVersion } from './version.js';
 

@@ -2,11 +2,12 @@
 import { join } from 'node:path';
 import { followCertificates, readCertificates } from './certificates.js';
 import { exposition, startOps } from './ops.js';
-import { OptionsError, readOptions, usage } from './options.js';
+import { OptionsError, readOptions } from './options.js';
 import { startPeer } from './peer.js';
 import { PeerError } from './port.js';
 import { LIMITS } from './replica/ports.js';
 import type { Log } from './replica/ports.js';
+import { usage } from './settings.js';
 import { StateError } from './state/folder.js';
 
 export { OptionsError, usage };

@@ -4,6 +4,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { buildGo, hasGo } from '../../test/interop/build.js';
+import { idleMemory } from '../idle.js';
 import { openSidecars } from '../lightpeers.js';
 import type { Sidecar, Sidecars } from '../lightpeers.js';
 import { alternate, spreadOf } from '../stats.js';
@@ -12,27 +13,8 @@ import type { Line } from '../table.js';
 import type { Row, Scale } from './row.js';
 
 const PEERS = 10;
-const SETTLE_MS = 1_000;
 /** Median of the reference, measured before on such a machine. */
 const REFERENCE_FILE_MS = '738–795 ms';
-
-/** Memory of a peer that has nothing to do. */
-async function* idle(sidecars: Sidecars, { rounds }: Scale): AsyncGenerator<Line> {
-  const held: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const peer = await sidecars.ours(['-ops-port', '0', '-statePath']);
-    await delay(SETTLE_MS);
-    held.push(peer.residentMiB());
-    await peer.stop();
-  }
-  yield alone(
-    'lightchain: memory of an idle peer',
-    ' MiB',
-    held,
-    { atMost: 70 },
-    'the reference 13 MB, measured before',
-  );
-}
 
 /** Milliseconds from the rename of one peer's file to the same content in another's. */
 async function fileTimes(from: Sidecar, to: Sidecar, times: number): Promise<number[]> {
@@ -174,7 +156,11 @@ export const lightchain: Row = async function* ({ onEnd, scale }) {
   }
   const sidecars = await openSidecars(await buildGo('lightpeer', 'lightpeer.proto'));
   onEnd(() => sidecars.stop());
-  yield* idle(sidecars, scale);
+  yield await idleMemory(
+    'lightchain: memory of an idle peer',
+    { start: () => sidecars.ours(['-ops-port', '0', '-statePath']), rounds: scale.rounds, atMost: 70 },
+    'the reference 13 MB, measured before',
+  );
   yield* files(sidecars, scale);
   yield* persists(sidecars, scale);
   yield* chains(sidecars, scale);

@@ -7,10 +7,10 @@ import { figuresOf, sideOf, startExample, startOurHost } from '../plugin-hosts.j
 import type { Serving, Side } from '../plugin-hosts.js';
 import { alternate, spreadOf } from '../stats.js';
 import { alone, compare, spreadText } from '../table.js';
+import { idleMemory } from '../idle.js';
 import type { Line } from '../table.js';
 import type { Row, RowBench } from './row.js';
 
-const SETTLE_MS = 1_000;
 const MANY = 50;
 const CALLS = 10_000;
 const PLUGINS = 1_000;
@@ -274,23 +274,6 @@ async function* shortener(setting: Setting): AsyncGenerator<Line> {
     }
 }
 
-async function* idle({ scale }: Setting): AsyncGenerator<Line> {
-  const held: number[] = [];
-  for (let round = 0; round < scale.rounds; round++) {
-    const host = await startOurHost();
-    await delay(SETTLE_MS);
-    held.push(host.residentMiB());
-    await host.stop();
-  }
-  yield alone(
-    'plugins: memory of an idle host',
-    ' MiB',
-    held,
-    { atMost: 80 },
-    'the reference 16–18 MB, measured before',
-  );
-}
-
 export const plugins: Row = async function* (bench) {
   if (!hasGo()) {
     process.stdout.write('plugins: skipped, as the plugins and hosts beside ours are built with Go\n');
@@ -308,7 +291,11 @@ export const plugins: Row = async function* (bench) {
     reference: await sideOf(go, await startGoHost(go)),
     proxy: await sideOf(go, await startGoHost(go, '-router', 'proxy', '-lines=false')),
   };
-  yield* idle(setting);
+  yield await idleMemory(
+    'plugins: memory of an idle host',
+    { start: startOurHost, rounds: bench.scale.rounds, atMost: 80 },
+    'the reference 16–18 MB, measured before',
+  );
   yield* oneByOne(setting);
   yield* manyAtOnce(setting);
   yield* connections(setting);

@@ -6,7 +6,7 @@ import { Reader, Writer } from './wire.js';
 import type { Frame } from './frames.js';
 
 /** What a Date can say. */
-export const LATEST = 8.64e15;
+const LATEST = 8.64e15;
 
 function writeBlock(to: Writer, { id, payload, prevId, type, path, deleted, at, view }: Block): void {
   to.text(1, id);
@@ -47,14 +47,20 @@ function readView(bytes: Buffer): ViewInfo {
   };
 }
 
+/** A Timestamp in milliseconds; 0 for what no Date can say. */
+export function timeOf(seconds: number, nanos: number): number {
+  const at = seconds * 1000 + nanos / 1_000_000;
+  return at >= 0 && at <= LATEST ? at : 0;
+}
+
 function readTime(bytes: Buffer): number {
   const from = new Reader(bytes);
-  let at = 0;
+  let [seconds, nanos] = [0, 0];
   for (let field = from.field(); field !== 0; field = from.field())
-    if (field === 1) at += from.uint() * 1000;
-    else if (field === 2) at += from.uint() / 1_000_000;
+    if (field === 1) seconds = from.uint();
+    else if (field === 2) nanos = from.uint();
     else from.skip();
-  return at <= LATEST ? at : 0;
+  return timeOf(seconds, nanos);
 }
 
 function readBlock(bytes: Buffer): Block {

@@ -11,7 +11,7 @@ import type {
 } from '../../proto/gen/xi/lightpeer/v1/peer_pb.js';
 import { NO_BALLOT, ORIGIN } from '../chain/block.js';
 import type { Ballot, Block, Point } from '../chain/block.js';
-import { decodeBlocks, encodeBlocks, LATEST } from './codec.js';
+import { decodeBlocks, encodeBlocks, timeOf } from './codec.js';
 import { decode } from './frames.js';
 import type { Frame } from './frames.js';
 import type { Fetched, Mode, Prepared, Status } from '../replica/ports.js';
@@ -40,12 +40,6 @@ export function blockToWire(block: Block): MessageInitShape<typeof LightblockSch
   };
 }
 
-/** In milliseconds; 0 for what no Date can say. */
-function timeFromWire(wire: Lightblock['lastUpdated']): number {
-  const at = wire === undefined ? 0 : Number(wire.seconds) * 1000 + wire.nanos / 1_000_000;
-  return at >= 0 && at <= LATEST ? at : 0;
-}
-
 export function blockFromWire(wire: Lightblock): Block {
   const { lastUpdated, View } = wire;
   return {
@@ -55,7 +49,7 @@ export function blockFromWire(wire: Lightblock): Block {
     type: wire.Type === WireType.CLIENT ? 1 : 0,
     path: wire.Path,
     deleted: wire.Deleted,
-    at: timeFromWire(lastUpdated),
+    at: lastUpdated === undefined ? 0 : timeOf(Number(lastUpdated.seconds), lastUpdated.nanos),
     ...(View !== undefined && {
       view: {
         epoch: View.Epoch,

@@ -3,13 +3,14 @@
  * blocks themselves. Appending is synchronous in memory; the disk follows, many blocks by one write and one sync.
  */
 import { digestAfter, viewOf } from '../chain/block.js';
-import type { Block, Placed, Point } from '../chain/block.js';
+import type { Placed, Point } from '../chain/block.js';
 import { PeerError } from '../port.js';
 import type { Disk, DiskFile } from './disk.js';
 import { createIdIndex } from './id-index.js';
 import { decodeBlock, encodeBlock } from './lines.js';
 import type { Header } from './lines.js';
 import { growable } from './growable.js';
+import type { Growing } from './port.js';
 
 export const EMPTY_HEADER: Header = {
   lightpeer: 1,
@@ -24,7 +25,7 @@ const RECENT_BYTES = 2 << 20;
 const RECENT_BLOCKS = 4096;
 /** What a block weighs beside its payload, roughly. */
 const BLOCK_BYTES = 300;
-/** Read from the file in one go. */
+/** Read from a file, or copied to another, in one go. */
 export const CHUNK_BYTES = 512 << 10;
 
 export interface Appended {
@@ -33,22 +34,10 @@ export interface Appended {
   readonly synced: Promise<void>;
 }
 
-export interface ChainFile {
+export interface ChainFile extends Growing {
   readonly header: Header;
   /** Gives its file another name, in place of what has it. */
   rename(to: string): Promise<void>;
-  /** Last block in memory. */
-  head(): Point & { readonly id: string };
-  /** Last block on disk. */
-  synced(): Point;
-  /** Newest NETWORK block that makes a view. */
-  network(): Placed | undefined;
-  /** Places of all NETWORK blocks that made views, those before the base included. */
-  waypoints(): readonly Point[];
-  committed(): number;
-  clientBlocks(): number;
-  bytes(): number;
-  append(blocks: readonly Block[], committed: number): Appended;
   /** Takes blocks from before the base, with their own heights, until there are as many as the header says. */
   keep(kept: readonly Placed[]): Promise<void>;
   /** Blocks of positions `from` to below `to`: kept ones first, then the chain. At least one, and about half a MiB. */
@@ -57,14 +46,11 @@ export interface ChainFile {
   someBefore(to: number): Promise<Placed[]>;
   /** Position of a height above the base. */
   position(height: number): number;
-  length(): number;
   /** Offset in the file where a position begins. */
   offset(position: number): number;
   candidates(id: string): number[];
   /** Bytes of the file as they are. */
   raw(buffer: Uint8Array, offset: number): Promise<number>;
-  flushed(): Promise<void>;
-  close(): Promise<void>;
 }
 
 const joined = (parts: readonly Buffer[]): Buffer => (parts.length === 1 ? parts[0]! : Buffer.concat(parts));

@@ -1,14 +1,12 @@
 /** What stays of a chain when its first part is dropped: the newest block of each state. The same on every peer. */
 import { viewOf } from '../chain/block.js';
 import type { Placed, Point } from '../chain/block.js';
+import { CHUNK_BYTES } from './chain-file.js';
 import type { ChainFile } from './chain-file.js';
 import type { Header } from './lines.js';
 
 /** Places of NETWORK blocks that a compacted chain remembers: by them a peer that comes back finds where it left. */
 const WAYPOINTS = 10_000;
-
-/** What is read before it is written goes in one write. */
-const WRITE_BYTES = 512 << 10;
 
 export interface Survivors {
   readonly header: Header;
@@ -68,7 +66,7 @@ export async function copyKept(
     const [placed] = await from.some(position, position + 1);
     some.push(placed!);
     bytes += placed!.block.payload.byteLength;
-    if (bytes >= WRITE_BYTES) await write();
+    if (bytes >= CHUNK_BYTES) await write();
   }
   await write();
 }

@@ -22,12 +22,15 @@ export interface Staging {
   abort(): Promise<void>;
 }
 
-export interface Store {
+/** What a chain says of itself, and how it grows. */
+export interface Growing {
+  /** Last block in memory. */
   head(): Point & { readonly id: string };
+  /** Last block on disk. */
   synced(): Point;
-  /** The chain reaches back to the block after this place. */
-  base(): Point;
+  /** Newest NETWORK block that makes a view. */
   network(): Placed | undefined;
+  /** Places of all NETWORK blocks that made views, those before the base included. */
   waypoints(): readonly Point[];
   /** Height up to which every member was known to hold the chain, as far as the disk knows. */
   committed(): number;
@@ -35,10 +38,16 @@ export interface Store {
   bytes(): number;
   /** How many blocks it holds, the kept ones of the snapshot included. */
   length(): number;
-  /** Bytes of the blocks after a height, which is not below the base. */
-  bytesAfter(height: number): number;
   append(blocks: readonly Block[], committed: number): Appended;
   flushed(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Store extends Growing {
+  /** The chain reaches back to the block after this place. */
+  base(): Point;
+  /** Bytes of the blocks after a height, which is not below the base. */
+  bytesAfter(height: number): number;
   /** The place at a height; undefined where the chain has none. */
   at(height: number): Promise<Placed | undefined>;
   /** Blocks after a height, oldest first, some at a time; at most up to `to`. Throws `refused` when they were compacted. */
@@ -58,7 +67,6 @@ export interface Store {
   stage(from: Point | Snapshot): Promise<Staging>;
   /** Drops the blocks up to a height, but for the newest of each state. */
   compact(to: number): Promise<void>;
-  close(): Promise<void>;
   /** Bytes that were cut off when it was opened. */
   readonly cut: number;
   /** The blocks of a Go peer were taken over when it was opened. */

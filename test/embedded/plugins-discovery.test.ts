@@ -16,7 +16,8 @@ import { startPlugin } from '../../plugin-sdk/src/index.js';
 import { startHost } from '../../server/plugin-host/host.js';
 import type { PluginHost } from '../../server/plugin-host/host.js';
 import { createMetrics } from '../../server/ops/metrics.js';
-import { servePlugins, startTestPlugin } from '../helpers/plugins.js';
+import { servePlugins, sliceByHand, startTestPlugin } from '../helpers/plugins.js';
+import { runningPod } from '../helpers/running-pod.js';
 import type { TestPlugin } from '../helpers/plugins.js';
 import { startCluster, deploymentOf, podOf, podSpec } from './controllers/cluster.js';
 
@@ -259,35 +260,20 @@ t.test('what is no plugin, another plugin, or elsewhere is left alone', async (t
   await makeService('alone');
   // A slice by hand, which names an address that its pod does not have.
   await kube.create(PODS, NAMESPACE, podOf('victim', podSpec()));
-  const running = async (name: string) =>
-    eventually(
-      () => kube.get(PODS, { namespace: NAMESPACE, name }),
-      ({ status }) => status?.phase === 'Running' && status.podIP !== undefined,
-      `${name} runs`,
-    );
-  const alone = await startTestPlugin((await running('alone')).status!.podIP!, 8082, {
+  const alone = await startTestPlugin((await runningPod(kube, NAMESPACE, 'alone')).ip, 8082, {
     selfId: 'alone',
     version: '1.0.0',
     managed: false,
   });
   const elsewhere = await startTestPlugin('127.0.0.1', 0, { selfId: 'victim', version: '1.0.0' });
   t.teardown(() => Promise.all([alone.stop(), elsewhere.stop()]));
-  const victim = await running('victim');
-  await kube.create(ENDPOINT_SLICES, NAMESPACE, {
-    metadata: {
-      name: 'by-hand',
-      labels: { 'xi-k8s.dev/plugin': 'victim', 'kubernetes.io/service-name': 'victim' },
-    },
-    addressType: 'IPv4',
-    ports: [{ name: 'plugin', port: Number(elsewhere.address.split(':')[1]) }],
-    endpoints: [
-      {
-        addresses: ['127.0.0.1'],
-        conditions: { ready: true },
-        targetRef: { kind: 'Pod', namespace: NAMESPACE, name: 'victim', uid: victim.metadata!.uid! },
-      },
-    ],
-  });
+  const { pod: victim } = await runningPod(kube, NAMESPACE, 'victim');
+  const elsewherePort = Number(elsewhere.address.split(':')[1]);
+  await kube.create(
+    ENDPOINT_SLICES,
+    NAMESPACE,
+    sliceByHand(victim, elsewherePort, { name: 'by-hand', address: '127.0.0.1' }),
+  );
   warned.length = 0;
   const registry = await startFinding(t);
   await eventually(
@@ -306,12 +292,7 @@ t.test('what is no plugin, another plugin, or elsewhere is left alone', async (t
 
 t.test('a pod that is no plugin yet is asked again, and one that was started anew too', async (t) => {
   await kube.create(PODS, NAMESPACE, podOf('late', podSpec()));
-  const { metadata, status } = await eventually(
-    () => kube.get(PODS, { namespace: NAMESPACE, name: 'late' }),
-    ({ status }) => status?.phase === 'Running' && status.podIP !== undefined,
-    'it runs',
-  );
-  const host = status!.podIP!;
+  const { pod, ip: host } = await runningPod(kube, NAMESPACE, 'late');
   // What its container serves before its routes are there.
   let asked = 0;
   const serveNothing = async () => {
@@ -325,30 +306,16 @@ t.test('a pod that is no plugin yet is asked again, and one that was started ane
       await once(server.close(), 'close');
     };
   };
-  const endpoints = (ready: boolean) => [
-    {
-      addresses: [host],
-      conditions: { ready },
-      targetRef: { kind: 'Pod', namespace: NAMESPACE, name: 'late', uid: metadata!.uid! },
-    },
-  ];
+  const slice = (ready: boolean) => sliceByHand(pod, 8082, { ready });
   const becomes = (ready: boolean) =>
     kube.patch(
       ENDPOINT_SLICES,
       { namespace: NAMESPACE, name: 'late' },
-      { type: 'merge', body: { endpoints: endpoints(ready) } },
+      { type: 'merge', body: { endpoints: slice(ready).endpoints } },
     );
   const spec = { selfId: 'late', version: '1.0.0' };
   const stopNothing = await serveNothing();
-  await kube.create(ENDPOINT_SLICES, NAMESPACE, {
-    metadata: {
-      name: 'late',
-      labels: { 'xi-k8s.dev/plugin': 'late', 'kubernetes.io/service-name': 'late' },
-    },
-    addressType: 'IPv4',
-    ports: [{ name: 'plugin', port: 8082 }],
-    endpoints: endpoints(false),
-  });
+  await kube.create(ENDPOINT_SLICES, NAMESPACE, slice(false));
   const registry = await startFinding(t);
   const isFound = (what: string) =>
     eventually(

@@ -12,7 +12,8 @@ import { startDiscovery } from '../../server/plugin-host/discovery/discovery.js'
 import { startHost } from '../../server/plugin-host/host.js';
 import type { Log } from '../../server/ports.js';
 import { until } from '../helpers/eventually.js';
-import { servePlugins, startTestPlugin } from '../helpers/plugins.js';
+import { servePlugins, sliceByHand, startTestPlugin } from '../helpers/plugins.js';
+import { runningPod } from '../helpers/running-pod.js';
 import { deploymentOf, podOf, podSpec, startCluster } from './controllers/cluster.js';
 
 t.setTimeout(120_000);
@@ -144,33 +145,14 @@ t.test(
 
 t.test('a pod that is ready before its program is asked again, and spoken of once', async (t) => {
   await kube.create(PODS, NAMESPACE, podOf('early', podSpec()));
-  const { metadata, status } = await eventually(
-    () => kube.get(PODS, { namespace: NAMESPACE, name: 'early' }),
-    ({ status }) => status?.phase === 'Running' && status.podIP !== undefined,
-    'it runs',
-  );
-  const host = status!.podIP!;
+  const { pod, ip: host } = await runningPod(kube, NAMESPACE, 'early');
   let asked = 0;
   const nothing = createServer((_request, response) => {
     asked += 1;
     response.writeHead(404).end();
   });
   await once(nothing.listen(8082, host), 'listening');
-  await kube.create(ENDPOINT_SLICES, NAMESPACE, {
-    metadata: {
-      name: 'early',
-      labels: { 'xi-k8s.dev/plugin': 'early', 'kubernetes.io/service-name': 'early' },
-    },
-    addressType: 'IPv4',
-    ports: [{ name: 'plugin', port: 8082 }],
-    endpoints: [
-      {
-        addresses: [host],
-        conditions: { ready: true },
-        targetRef: { kind: 'Pod', namespace: NAMESPACE, name: 'early', uid: metadata!.uid! },
-      },
-    ],
-  });
+  await kube.create(ENDPOINT_SLICES, NAMESPACE, sliceByHand(pod, 8082));
   const { registry, warned } = await startFinding(t);
   await eventually(
     async () => asked,

@@ -26,6 +26,7 @@ import { createProbe } from '../../server/probe.js';
 import { eventually } from '../helpers/eventually.js';
 import { call, lines } from '../helpers/http.js';
 import type { Answer } from '../helpers/http.js';
+import { runningPod } from '../helpers/running-pod.js';
 import { expectAnswer as has } from '../suites/target.js';
 
 t.setTimeout(150_000);
@@ -378,12 +379,7 @@ async function startPod(name: string): Promise<string> {
     metadata: { name, namespace: NAMESPACE },
     spec: { containers: [IDLE] },
   });
-  const { status } = await eventually(
-    () => kube.get(PODS, { namespace: NAMESPACE, name }),
-    (pod) => pod.status?.phase === 'Running' && pod.status.podIP !== undefined,
-    { what: 'the pod runs' },
-  );
-  return status!.podIP!;
+  return (await runningPod(kube, NAMESPACE, name)).ip;
 }
 
 t.test('the host of a pod', async (t) => {

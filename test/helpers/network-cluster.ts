@@ -20,6 +20,7 @@ import type { Networks, Peers } from '../../server/ports.js';
 import { eventually } from './eventually.js';
 import { startTestPeer } from './lightpeers.js';
 import type { TestPeer } from './lightpeers.js';
+import { runningPod } from './running-pod.js';
 
 /** A pod with a small peer. */
 export interface Member {
@@ -102,12 +103,8 @@ export async function networkCluster(t: Pick<Test, 'teardown'>): Promise<Network
     const labels: Record<string, string> = network === undefined ? {} : { 'klight.networkId': network };
     const metadata = { name, namespace, labels };
     await kube.create(PODS, namespace, { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers } });
-    const pod = await until(
-      name,
-      () => kube.get(PODS, { namespace, name }),
-      ({ status }) => status?.phase === 'Running' && status.podIP !== undefined,
-    );
-    return { name, ip: pod.status?.podIP ?? '' };
+    const { ip } = await runningPod(kube, namespace, name);
+    return { name, ip };
   };
 
   const written = async (network: string): Promise<string[]> => {

@@ -1,7 +1,7 @@
 /** Small plugins on the addresses of pods that only pretend to run: what discovery meets. */
 import { createHandler, listenBoth, unary } from '../../connect/index.js';
 import { PODS, startReflector } from '../../kube/index.js';
-import type { Kube } from '../../kube/index.js';
+import type { Kube, Pod } from '../../kube/index.js';
 import { HealthState, PluginControl, PluginIdentity } from '../../proto/gen/connectplugin/v1/plugin_pb.js';
 
 export interface PluginSpec {
@@ -120,3 +120,29 @@ export function servePlugins<P extends PodPlugin>(
     },
   };
 }
+
+/** An EndpointSlice that no Service makes: of one pod, for the plugin that is called as the pod is. */
+export const sliceByHand = (
+  { metadata, status }: Pod,
+  port: number,
+  { name = metadata?.name ?? '', address = status?.podIP ?? '', ready = true } = {},
+) => ({
+  metadata: {
+    name,
+    labels: { 'xi-k8s.dev/plugin': metadata?.name ?? '', 'kubernetes.io/service-name': metadata?.name ?? '' },
+  },
+  addressType: 'IPv4',
+  ports: [{ name: 'plugin', port }],
+  endpoints: [
+    {
+      addresses: [address],
+      conditions: { ready },
+      targetRef: {
+        kind: 'Pod',
+        namespace: metadata?.namespace ?? '',
+        name: metadata?.name ?? '',
+        uid: metadata?.uid ?? '',
+      },
+    },
+  ],
+});

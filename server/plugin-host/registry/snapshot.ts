@@ -57,24 +57,20 @@ export function parseSnapshot(data: unknown): RegistrySnapshot {
   throw new Error(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'unknown'}`);
 }
 
+type KeptPlugin = RegistrySnapshot['plugins'][number];
+
 /** A service as it is kept. */
-export const serviceToSnapshot = ({
-  id,
-  type,
-  version,
-  path,
-  metadata,
-  baseUrl,
-}: ServiceEntry): RegistrySnapshot['plugins'][number]['services'][number] => ({
-  id,
-  type,
-  version,
-  path,
-  metadata,
-  baseUrl,
+export const serviceToSnapshot = (service: ServiceEntry): KeptPlugin['services'][number] => ({
+  id: service.id,
+  type: service.type,
+  version: service.version,
+  path: service.path,
+  metadata: service.metadata,
+  baseUrl: service.baseUrl,
 });
 
-export const toSnapshot = (plugin: PluginEntry): RegistrySnapshot['plugins'][number] => ({
+/** A plugin as it is kept, without its services. */
+export const pluginToSnapshot = (plugin: PluginEntry): Omit<KeptPlugin, 'services'> => ({
   runtimeId: plugin.runtimeId,
   selfId: plugin.selfId,
   selfVersion: plugin.selfVersion,
@@ -91,19 +87,19 @@ export const toSnapshot = (plugin: PluginEntry): RegistrySnapshot['plugins'][num
   lost: plugin.lost,
   requires: Object.fromEntries(plugin.requires),
   since: plugin.since,
-  services: [...plugin.services.values()].map(serviceToSnapshot),
   retired: plugin.retired,
+});
+
+export const toSnapshot = (plugin: PluginEntry): KeptPlugin => ({
+  ...pluginToSnapshot(plugin),
+  services: [...plugin.services.values()].map(serviceToSnapshot),
 });
 
 /**
  * The entry again. Its token counts as used now: nobody could use it while the host was away. A managed one stands in until its host
  * admits the plugin anew.
  */
-export function fromSnapshot(
-  kept: RegistrySnapshot['plugins'][number],
-  allowBaseUrl: AllowBaseUrl,
-  now: number,
-): PluginEntry {
+export function fromSnapshot(kept: KeptPlugin, allowBaseUrl: AllowBaseUrl, now: number): PluginEntry {
   const { runtimeId, tokenHash, services, requires, health, reason, unavailableDependencies, lost } = kept;
   const plugin: PluginEntry = {
     ...newPlugin(

@@ -5,7 +5,7 @@
 import type { PluginEntry, Report, ServiceEntry } from './model.js';
 import { refusal } from './refusal.js';
 import { keptOf } from './roster.js';
-import { serviceToSnapshot, toSnapshot } from './snapshot.js';
+import { pluginToSnapshot, serviceToSnapshot } from './snapshot.js';
 
 /** Ids, and what else each entry has. */
 const IDS = 256;
@@ -14,7 +14,7 @@ const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(val
 
 /** What a plugin takes in the state file, without its services. */
 export const weightOfPlugin = (plugin: PluginEntry): number =>
-  bytesOf({ ...toSnapshot(plugin), services: [] });
+  bytesOf({ ...pluginToSnapshot(plugin), services: [] });
 
 /** What a plugin that is about to come takes at least. */
 export const weightOfNewcomer = ({ selfId, metadata }: Pick<PluginEntry, 'selfId' | 'metadata'>): number =>

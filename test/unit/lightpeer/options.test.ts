@@ -1,8 +1,9 @@
 /** What the sidecar can be told, and what it says to wrong settings. */
 import t from 'tap';
 import { exposition } from '../../../lightpeer/ops.js';
-import { OptionsError, readOptions, usage } from '../../../lightpeer/options.js';
+import { OptionsError, readOptions } from '../../../lightpeer/options.js';
 import type { PeerOptions } from '../../../lightpeer/options.js';
+import { usage } from '../../../lightpeer/settings.js';
 
 const read = (argv: readonly string[], environment: Record<string, string> = {}): PeerOptions =>
   readOptions(argv, { XI_PEER_HOST: '10.1.2.3', ...environment }).options;
