@@ -138,7 +138,7 @@ export function createRegistry({
         recordUpdate(resource, undefined, object, { manager: fieldManager, subresource: '' });
       else record(object);
       if (hasStatus) object.status = initial;
-      strategy.prepareCreate?.(object, dryRun);
+      strategy.prepareCreate?.(object);
       const errors = [
         ...validateMetadata(resource, metadata),
         ...(strategy.validate?.(object, undefined) ?? []),
@@ -150,7 +150,10 @@ export function createRegistry({
       const existing = storage(resource).get(key);
       if (existing !== undefined)
         throw alreadyExists(resource, name, existing.item.includes('"deletionTimestamp"'));
-      if (!dryRun) storage(resource).put(key, object);
+      if (!dryRun) {
+        storage(resource).put(key, object);
+        strategy.stored?.(object, undefined);
+      }
       return object;
     },
 
@@ -235,7 +238,10 @@ export function createRegistry({
         strategy.removed?.(object);
         // Watches are shown the last state that was stored.
         storage(resource).remove(stored.key);
-      } else storage(resource).put(stored.key, object);
+      } else {
+        storage(resource).put(stored.key, object);
+        strategy.stored?.(object, old);
+      }
       return object;
     },
 

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { ApiError, invalid } from './errors.js';
 import { invalidValue } from './field-errors.js';
 import { objectAt, objectsAt, stringAt } from './json.js';
-import type { JsonObject } from './json.js';
+import type { Json, JsonObject } from './json.js';
 import type { Strategy } from './strategy.js';
 import { isOutward, validateService, validateServiceStatus } from './validation/services.js';
 
@@ -33,7 +33,19 @@ function dropWithType(spec: JsonObject, old: JsonObject): void {
       drop(name);
 }
 
-/** A strategy with ranges of its own: 10.96.0.0/16 for addresses, 30000-32767 for node ports. */
+/** The node ports of a Service, that of its health check among them. */
+const nodePortsOf = (service: JsonObject | undefined): number[] =>
+  [
+    ...objectsAt(service, 'spec', 'ports').map((port) => port.nodePort),
+    objectAt(service, 'spec')?.healthCheckNodePort,
+  ]
+    .map((port) => Number(port ?? 0))
+    .filter((port) => port !== 0);
+
+/**
+ * A strategy with ranges of its own: 10.96.0.0/16 for addresses, 30000-32767 for node ports. What a Service is given counts as
+ * taken when it is stored: a dry run and an object that is refused afterwards take nothing.
+ */
 export function createServiceStrategy(random: () => number = Math.random): Strategy {
   const addresses = new Set<string>([`${PREFIX}0.1`]);
   const ports = new Set<number>();
@@ -51,11 +63,12 @@ export function createServiceStrategy(random: () => number = Math.random): Strat
       message: 'Internal error occurred: failed to allocate a serviceIP: range is full',
     });
   };
-  const freePort = (): number => {
+  /** A port that nobody has, neither a stored Service nor the one at hand. */
+  const freePort = (own: ReadonlySet<number>): number => {
     const start = Math.floor(random() * PORTS);
     for (let step = 0; step < PORTS; step += 1) {
       const port = FIRST_PORT + ((start + step) % PORTS);
-      if (!ports.has(port)) return port;
+      if (!ports.has(port) && !own.has(port)) return port;
     }
     throw new ApiError({
       code: 500,
@@ -64,11 +77,7 @@ export function createServiceStrategy(random: () => number = Math.random): Strat
     });
   };
 
-  const allocate = (service: JsonObject, old: JsonObject | undefined, dryRun: boolean): void => {
-    const spec = objectAt(service, 'spec');
-    if (spec === undefined) return;
-    const name = stringAt(service, 'metadata', 'name') ?? '';
-    if (spec.type === 'ExternalName') return;
+  const allocateAddress = (spec: JsonObject, name: string, old: JsonObject | undefined): void => {
     const before = stringAt(old, 'spec', 'clusterIP');
     if (before && !spec.clusterIP) spec.clusterIP = before;
     if (!spec.clusterIP) spec.clusterIP = freeAddress();
@@ -89,51 +98,70 @@ export function createServiceStrategy(random: () => number = Math.random): Strat
     const isAny = spec.clusterIP === 'None' && objectAt(spec, 'selector') === undefined;
     spec.ipFamilies ??= isAny ? ['IPv4', 'IPv6'] : ['IPv4'];
     spec.ipFamilyPolicy ??= isAny ? 'RequireDualStack' : 'SingleStack';
-    if (!dryRun && spec.clusterIP !== 'None') addresses.add(String(spec.clusterIP));
-    if (!isOutward(spec)) return;
+  };
+
+  const allocatePorts = (spec: JsonObject, name: string, old: JsonObject | undefined): void => {
     const known = objectsAt(old, 'spec', 'ports');
-    for (const port of objectsAt(spec, 'ports')) {
+    const before = new Set(nodePortsOf(old));
+    const own = new Set<number>();
+    const ofPort = new Map<Json | undefined, Json | undefined>();
+    const isWithout = spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts === false;
+    objectsAt(spec, 'ports').forEach((port, index) => {
       const wanted = Number(port.nodePort ?? 0);
-      const isKnown = known.some((other) => other.nodePort === wanted);
-      if (
-        wanted !== 0 &&
-        !isKnown &&
-        (wanted < FIRST_PORT || wanted >= FIRST_PORT + PORTS || ports.has(wanted))
-      )
+      const isInRange = wanted >= FIRST_PORT && wanted < FIRST_PORT + PORTS;
+      if (wanted !== 0 && !before.has(wanted) && (!isInRange || ports.has(wanted)))
         throw invalid(KIND, name, [
           invalidValue(
-            `spec.ports[${objectsAt(spec, 'ports').indexOf(port)}].nodePort`,
+            `spec.ports[${index}].nodePort`,
             wanted,
-            ports.has(wanted)
+            isInRange
               ? 'provided port is already allocated'
               : `provided port is not in the valid range. The range of valid ports is ${FIRST_PORT}-${FIRST_PORT + PORTS - 1}`,
           ),
         ]);
-      if (!port.nodePort)
+      if (wanted === 0 && isWithout) return;
+      // A port of several protocols is one node port.
+      if (wanted === 0)
         port.nodePort =
           known.find((other) => other.port === port.port && other.protocol === port.protocol)?.nodePort ??
-          freePort();
-      if (!dryRun) ports.add(Number(port.nodePort));
-    }
-    if (spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local') {
-      spec.healthCheckNodePort ??= freePort();
-      if (!dryRun) ports.add(Number(spec.healthCheckNodePort));
-    }
+          ofPort.get(port.port) ??
+          freePort(own);
+      own.add(Number(port.nodePort));
+      ofPort.set(port.port, port.nodePort);
+    });
+    if (spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local')
+      spec.healthCheckNodePort ??= freePort(own);
+  };
+
+  const allocate = (service: JsonObject, old: JsonObject | undefined): void => {
+    const spec = objectAt(service, 'spec');
+    if (spec === undefined || spec.type === 'ExternalName') return;
+    const name = stringAt(service, 'metadata', 'name') ?? '';
+    allocateAddress(spec, name, old);
+    if (isOutward(spec)) allocatePorts(spec, name, old);
+  };
+
+  const free = (service: JsonObject): void => {
+    const address = stringAt(service, 'spec', 'clusterIP');
+    if (address !== undefined) addresses.delete(address);
+    for (const port of nodePortsOf(service)) ports.delete(port);
   };
 
   return {
     initialStatus: () => ({ loadBalancer: {} }),
     validateStatus: validateServiceStatus,
-    prepareCreate: (service, dryRun) => allocate(service, undefined, dryRun),
+    prepareCreate: (service) => allocate(service, undefined),
     prepareUpdate(service, old) {
       dropWithType(objectAt(service, 'spec') ?? {}, objectAt(old, 'spec') ?? {});
-      allocate(service, old, false);
+      allocate(service, old);
     },
     validate: validateService,
-    removed(service) {
+    stored(service, old) {
+      if (old !== undefined) free(old);
       const address = stringAt(service, 'spec', 'clusterIP');
-      if (address !== undefined) addresses.delete(address);
-      for (const port of objectsAt(service, 'spec', 'ports')) ports.delete(Number(port.nodePort));
+      if (address && address !== 'None') addresses.add(address);
+      for (const port of nodePortsOf(service)) ports.add(port);
     },
+    removed: free,
   };
 }

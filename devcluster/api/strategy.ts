@@ -12,7 +12,7 @@ export interface Strategy {
   /** What the server fills in before it is recorded who set which fields. */
   readonly beforeCreate?: (object: JsonObject) => void;
   /** What the server itself adds to a new object (addresses, admission). May throw ApiError. */
-  readonly prepareCreate?: (object: JsonObject, dryRun: boolean) => void;
+  readonly prepareCreate?: (object: JsonObject) => void;
   /** What an update may not change and silently keeps. */
   readonly prepareUpdate?: (object: JsonObject, old: JsonObject) => void;
   /** Everything wrong with the object; `old` is there for updates. */
@@ -31,6 +31,8 @@ export interface Strategy {
   readonly keepsGeneration?: boolean;
   /** Changes an object that begins to go. */
   readonly beginDelete?: (object: JsonObject) => void;
-  /** Frees what prepareCreate took. */
+  /** Takes what the object holds of the server's, and frees what it held before and does not any more. */
+  readonly stored?: (object: JsonObject, old: JsonObject | undefined) => void;
+  /** Frees what the object held. */
   readonly removed?: (object: JsonObject) => void;
 }
