@@ -62,15 +62,22 @@ export async function* watch(replica: Replica, { cursor, signal }: WatchOptions)
         yield { type: 'rewound', cursor: cursorOf(at) };
         continue;
       }
-      const base = state.store.base();
-      if (at.height < base.height) {
-        const { base: begin, blocks: kept } = await state.store.kept();
+      const snapshot = state.store.snapshot();
+      if (at.height < snapshot.base.height) {
         if (at.height > 0) yield { type: 'rewound', cursor: cursorOf(ORIGIN) };
-        at = begin;
+        at = snapshot.base;
         live = false;
-        for (const { block, height } of kept) {
-          if (rewound || over()) break;
-          yield { type: 'block', block: readable(block), height, cursor: cursorOf(ORIGIN) };
+        try {
+          reading: for await (const some of state.store.keptParts(snapshot))
+            for (const { block, height } of some) {
+              if (rewound || over()) break reading;
+              yield { type: 'block', block: readable(block), height, cursor: cursorOf(ORIGIN) };
+            }
+        } catch (error) {
+          if (state.store.snapshot() === snapshot) throw error;
+          // Compacted once more, or moved to another chain, in the middle: from the beginning of what there is now.
+          at = ORIGIN;
+          rewound = true;
         }
         continue;
       }

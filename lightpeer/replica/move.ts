@@ -147,8 +147,9 @@ async function* ownBlocks(state: State, { common, waypoint }: Located): AsyncGen
   let from = common?.height;
   if (from === undefined && waypoint !== undefined) from = await coveredBy(state, waypoint);
   if (from === undefined) {
-    if (store.base().height > 0) yield* (await store.kept()).blocks;
-    from = store.base().height;
+    const snapshot = store.snapshot();
+    for await (const some of store.keptParts(snapshot)) yield* some;
+    from = snapshot.base.height;
   }
   const head = store.head().height;
   for (let height = Math.max(from, store.base().height); height < head;) {

@@ -203,8 +203,8 @@ export async function createReplica(deps: ReplicaDeps, openStore: () => Promise<
     const to = await droppable(state);
     if (to === undefined || state.leader === undefined) return;
     state.leader.compact(to);
-    state.counters.compactions++;
     await store.compact(to);
+    state.counters.compactions++;
   }
 
   function reopen(): void {

@@ -59,9 +59,10 @@ export interface Store extends Growing {
   heightOf(id: string): Promise<number | undefined>;
   /** What a chain that begins after the origin begins with. */
   snapshot(): Snapshot;
-  /** The newest block of each state before the base, oldest first. */
-  kept(): Promise<{ readonly base: Point; readonly blocks: readonly Placed[] }>;
-  /** The same, some at a time, of the chain that begins with `snapshot`. Throws `refused` when it is rewritten meanwhile. */
+  /**
+   * The newest block of each state before the base, oldest first, some at a time, of the chain that begins with `snapshot`. Throws
+   * `refused` when it is rewritten meanwhile.
+   */
   keptParts(snapshot: Snapshot): AsyncIterable<readonly Placed[]>;
   /** A second chain: one that leaves this one after `keep`, or one of its own. One at a time. */
   stage(from: Point | Snapshot): Promise<Staging>;

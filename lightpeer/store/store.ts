@@ -1,6 +1,6 @@
 /** The chain of a peer on disk: appended to in place, rewritten only as a whole beside the old one and put in its place. */
 import { ORIGIN, samePoint, viewOf } from '../chain/block.js';
-import type { Block, Placed, Point } from '../chain/block.js';
+import type { Block, Point } from '../chain/block.js';
 import { PeerError } from '../port.js';
 import { EMPTY_HEADER } from './chain-file.js';
 import type { ChainFile } from './chain-file.js';
@@ -231,12 +231,6 @@ export async function openStore(disk: Disk): Promise<Store> {
         return undefined;
       }),
     snapshot: () => current.header,
-    kept: () =>
-      reading(async ({ header, some }) => {
-        const blocks: Placed[] = [];
-        while (blocks.length < header.kept) blocks.push(...(await some(blocks.length, header.kept)));
-        return { base: header.base, blocks };
-      }),
     keptParts: async function* (snapshot) {
       const file = current;
       for (let at = 0; at < snapshot.kept;) {

@@ -290,6 +290,37 @@ t.test('after two halves became one a watch is live again when it gave all of th
   t.equal(after.filter((word) => word.startsWith('own')).length, 4);
 });
 
+t.test('a watch begins anew when what a compacted chain keeps is compacted again under it', async (t) => {
+  const peer = await start({ limits: { compactBlocks: 10, keepBlocks: 1 } });
+  const paths = Array.from({ length: 12 }, (_, nth) => `state-${nth}`);
+  // Two of them are more than is read in one go.
+  const write = async (text: string): Promise<void> => {
+    for (const path of paths) await peer.persist(Buffer.alloc(600_000, text), { path });
+  };
+  await write('a');
+  t.ok(await until(() => peer.metrics().compactions > 0));
+  let seen: string[] = [];
+  let rewinds = 0;
+  for await (const event of peer.watch()) {
+    if (event.type === 'live') break;
+    if (event.type === 'rewound') {
+      rewinds++;
+      seen = [];
+      continue;
+    }
+    const { payload, path } = event.block;
+    seen.push(`${path} ${Buffer.from(payload.subarray(0, 1)).toString()}`);
+    if (seen.length > 1 || rewinds > 0) continue;
+    const { compactions } = peer.metrics();
+    await write('b');
+    t.ok(await until(() => peer.metrics().compactions > compactions));
+  }
+  t.ok(rewinds > 0);
+  const now = paths.map((path) => `${path} b`);
+  t.strictSame(seen.slice(-now.length), now, 'each state as it is now comes last');
+  t.equal(new Set(seen).size, seen.length, 'and nothing twice');
+});
+
 t.test('a query gives payloads of every size', async (t) => {
   const a = await start();
   const sizes = [0, 1, 127, 128, 300, 16_383, 16_384, 100_000, 2_100_000];
