@@ -105,12 +105,13 @@ async function start(
             peer,
             path: options.statePath,
             memory: join(options.repo, 'state.log'),
+            durable: options.sync,
             log: (message) => log.warn({}, message),
           });
     const ops = await startOps(
       { host: options.opsHost, port: options.opsPort },
       {
-        ready: peer.ready,
+        ready: () => peer.ready() && state?.following() !== false,
         metrics: () => exposition(peer.metrics(), state?.counters),
       },
     );

@@ -75,7 +75,10 @@ export function startOps(
     if (request.method !== 'GET' && request.method !== 'HEAD') answer(405, 'only GET\n');
     else if (path === '/healthz') answer(200, 'ok\n');
     else if (path === '/readyz')
-      answer(deps.ready() ? 200 : 503, deps.ready() ? 'ok\n' : 'between two views, or the disk refuses\n');
+      answer(
+        deps.ready() ? 200 : 503,
+        deps.ready() ? 'ok\n' : 'between two views, or the disk refuses, or the chain cannot be read\n',
+      );
     else if (path === '/metrics') answer(200, deps.metrics());
     else answer(404, 'there is /healthz, /readyz and /metrics\n');
   });

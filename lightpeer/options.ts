@@ -104,6 +104,10 @@ export function readOptions(
   const key = path('tlsKey');
   if ((cert === undefined) !== (key === undefined))
     throw new OptionsError('-tls-cert and -tls-key go together: give both or neither');
+  if (cert === undefined && path('tlsCa') !== undefined)
+    throw new OptionsError(
+      '-tls-ca (XI_PEER_TLS_CA) is given without -tls-cert and -tls-key: give these too, or this peer would speak plain text',
+    );
   return {
     place,
     options: {

@@ -10,6 +10,7 @@ import type { LegacyMembers } from './legacy.js';
 import { appendOf, createLink } from './link.js';
 import type { Suspicion } from './link.js';
 import type { Clock, Limits, Transport } from './ports.js';
+import { tooMuch } from './submitter.js';
 
 export interface LeaderDeps {
   readonly self: string;
@@ -206,13 +207,7 @@ export function createLeader(deps: LeaderDeps): Leader {
   const enqueue = (block: Block, strict: boolean): Promise<number> =>
     new Promise((done, failed) => {
       if (stopped !== undefined) return failed(stopped);
-      if (queuedBytes > limits.queueBytes)
-        return failed(
-          new PeerError(
-            'overloaded',
-            `more than ${limits.queueBytes} bytes wait to be persisted: try again later`,
-          ),
-        );
+      if (queuedBytes > limits.queueBytes) return failed(tooMuch(limits.queueBytes));
       queuedBytes += block.payload.byteLength;
       queue.push({ block, strict, done, failed });
     });

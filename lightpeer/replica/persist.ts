@@ -17,7 +17,7 @@ export type Persist = (payload: Uint8Array, options?: PersistOptions) => Promise
 export function createPersist(state: State, changes: Changes): Persist {
   const { clock, transport } = state;
 
-  const submitter = createSubmitter(clock, (blocks) =>
+  const submitter = createSubmitter({ clock, mostBytes: state.limits.queueBytes }, (blocks) =>
     transport.call(viewBallot(state).by, 'submit', { blocks }, SUBMIT_MS),
   );
   let submittedTo = viewBallot(state);

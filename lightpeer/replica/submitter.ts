@@ -1,6 +1,6 @@
 /** A member's blocks on their way to whoever orders them: those that come at once travel together. */
 import type { Block } from '../chain/block.js';
-import type { PeerError } from '../port.js';
+import { PeerError } from '../port.js';
 import { createGather } from './gather.js';
 import type { Clock } from './ports.js';
 
@@ -11,7 +11,7 @@ interface Waiting {
 }
 
 export interface Submitter {
-  /** Resolves when every member has the block. */
+  /** Resolves when every member has the block. Rejects with `overloaded` when too much waits. */
   submit(block: Block): Promise<void>;
   /** What is on its way is no longer waited for: it is sent again, with its id, to somebody else. */
   abandon(error: PeerError): void;
@@ -24,10 +24,16 @@ const CALLS = 3;
 const BATCH_BLOCKS = 256;
 const BATCH_BYTES = 1 << 20;
 
+/** Of payloads more than so many bytes wait. */
+export const tooMuch = (bytes: number): PeerError =>
+  new PeerError('overloaded', `more than ${bytes} bytes wait to be persisted: try again later`);
+
+/** @param mostBytes of payloads that wait at most. */
 export function createSubmitter(
-  clock: Clock,
+  { clock, mostBytes }: { readonly clock: Clock; readonly mostBytes: number },
   send: (blocks: readonly Block[]) => Promise<unknown>,
 ): Submitter {
+  let held = 0;
   let queue: Waiting[] = [];
   const sent = new Set<Waiting[]>();
   const gather = createGather(clock, pump);
@@ -54,13 +60,18 @@ export function createSubmitter(
   function settle(batch: Waiting[], how: (waiting: Waiting) => void): void {
     if (!sent.delete(batch)) return;
     gather.over(batch.length, queue.length);
-    for (const waiting of batch) how(waiting);
+    for (const waiting of batch) {
+      held -= waiting.block.payload.byteLength;
+      how(waiting);
+    }
     pump();
   }
 
   return {
     submit: (block) =>
       new Promise((resolve, reject) => {
+        if (held > mostBytes) return reject(tooMuch(mostBytes));
+        held += block.payload.byteLength;
         queue.push({ block, resolve, reject });
         pump();
       }),
@@ -70,6 +81,7 @@ export function createSubmitter(
       sent.clear();
       gather.clear();
       queue = [];
+      held = 0;
       for (const { reject } of all) reject(error);
     },
   };

@@ -1,9 +1,10 @@
 /**
  * What the shared files held when they last agreed with the network, so that a restart can tell a program's change from
  * the network's. A line of `DIGEST: PATH` or `DIGEST:ID PATH` comes before the two are made the same, one of `DIGEST PATH`
- * after it; the last ones for a path count. Never synced: what a machine loses costs a block that changes nothing.
+ * after it; the last ones for a path count. The first kind is on the disk before the file is: of a file that the network wrote
+ * a loss of power would make a program's change.
  */
-import { appendFile, readFile, rename, writeFile } from 'node:fs/promises';
+import { open, readFile, rename } from 'node:fs/promises';
 
 /** What a file is about to hold or may hold already: with an id, only when the chain has that block. */
 export interface Expected {
@@ -31,8 +32,14 @@ const ABSENT = '-';
 /** Lines beyond those that count, before the file is written anew. */
 const SLACK = 1_000;
 
-/** @param file where it is kept. */
-export async function openBaseLog(file: string): Promise<BaseLog> {
+/**
+ * @param file where it is kept.
+ * @param options durable: written through to the disk. Default: true.
+ */
+export async function openBaseLog(
+  file: string,
+  { durable = true }: { readonly durable?: boolean | undefined } = {},
+): Promise<BaseLog> {
   const text = await readFile(file, 'utf8').catch(() => '');
   const bases = new Map<string, Base>();
   const note = (state: string, base: Base): void => {
@@ -52,17 +59,33 @@ export async function openBaseLog(file: string): Promise<BaseLog> {
   const lineOf = (state: string, digest: string, id = ''): string => `${digest || ABSENT}${id} ${state}\n`;
   const linesOf = ([state, { digest, next }]: [string, Base]): string =>
     lineOf(state, digest) + (next === undefined ? '' : lineOf(state, next.digest, `:${next.id}`));
-  let last = Promise.resolve();
-  const write = async (line: string): Promise<void> => {
-    lines += 1;
-    if (lines <= 2 * bases.size + SLACK) return appendFile(file, line);
-    await writeFile(`${file}.new`, [...bases].map(linesOf).join(''));
+  const writeTo = async (path: string, flags: 'a' | 'w', lines: string, through: boolean): Promise<void> => {
+    const log = await open(path, flags);
+    try {
+      await log.appendFile(lines);
+      if (through && durable) await log.datasync();
+    } finally {
+      await log.close();
+    }
+  };
+  let waiting: string[] = [];
+  let through = false;
+  const write = async (): Promise<void> => {
+    const [some, synced] = [waiting, through];
+    waiting = [];
+    through = false;
+    lines += some.length;
+    if (lines <= 2 * bases.size + SLACK) return writeTo(file, 'a', some.join(''), synced);
+    await writeTo(`${file}.new`, 'w', [...bases].map(linesOf).join(''), true);
     await rename(`${file}.new`, file);
     lines = 2 * bases.size;
   };
-  const put = (state: string, base: Base, line: string): Promise<void> => {
+  let last = Promise.resolve();
+  /** With what else waits, in one write. */
+  const put = (state: string, base: Base, { line, sync }: { line: string; sync: boolean }): Promise<void> => {
     note(state, base);
-    last = last.then(() => write(line)).catch(() => undefined);
+    through ||= sync;
+    if (waiting.push(line) === 1) last = last.then(write).catch(() => undefined);
     return last;
   };
   return {
@@ -70,11 +93,12 @@ export async function openBaseLog(file: string): Promise<BaseLog> {
     set(state, digest) {
       const known = bases.get(state);
       if ((digestIn(state) === digest && known?.next === undefined) || state.includes('\n')) return;
-      void put(state, { digest }, lineOf(state, digest));
+      void put(state, { digest }, { line: lineOf(state, digest), sync: false });
     },
     async expect(state, next) {
       if (state.includes('\n')) return;
-      await put(state, { digest: digestIn(state), next }, lineOf(state, next.digest, `:${next.id}`));
+      const line = lineOf(state, next.digest, `:${next.id}`);
+      await put(state, { digest: digestIn(state), next }, { line, sync: true });
     },
     written: () => last,
   };

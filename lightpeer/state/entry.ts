@@ -1,6 +1,6 @@
 /** What is known of a state: of its file, of its last block, and of what is on its way. */
 import type { Expected } from './base-log.js';
-import type { Look } from './folder.js';
+import type { Look } from './look.js';
 
 /** What a state holds, by its digest; empty for one that is not there. */
 export interface Target {

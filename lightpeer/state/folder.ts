@@ -1,21 +1,12 @@
 /** The shared folder: files read whole, written atomically, and never outside of it. */
 import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import {
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  realpath,
-  rename,
-  rm,
-  rmdir,
-  stat,
-  writeFile,
-  chmod,
-} from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
+import { writeDraft } from './draft.js';
+import { lookOf, sameContent } from './look.js';
+import type { Look } from './look.js';
 import { FILE_MODE, makeFolders, openToAll } from './modes.js';
 import { isPassing, pathProblem } from './paths.js';
 
@@ -23,18 +14,6 @@ import { isPassing, pathProblem } from './paths.js';
 export class StateError extends Error {
   override readonly name = 'StateError';
 }
-
-/** What a look at a file tells without reading it. */
-export interface Look {
-  readonly inode: bigint;
-  readonly bytes: bigint;
-  readonly changedNs: bigint;
-  /** It came under its name whole, by a rename: nobody is in the middle of writing it. */
-  readonly finished: boolean;
-}
-
-export const sameLook = (a: Look | undefined, b: Look | undefined): boolean =>
-  a?.inode === b?.inode && a?.bytes === b?.bytes && a?.changedNs === b?.changedNs;
 
 /** What a scan found. */
 export interface Found {
@@ -60,8 +39,11 @@ export interface StateFolder {
   read(state: string): Promise<Buffer | undefined>;
   /** Of the content, which is never in memory as a whole. Undefined when there is no such file. Throws StateError. */
   digest(state: string): Promise<string | undefined>;
-  /** Readers see the old content or the new one, never a part. Throws StateError. */
-  write(state: string, content: Uint8Array): Promise<void>;
+  /**
+   * Readers see the old content or the new one, never a part, after a loss of power too. Resolves to the file as it was written;
+   * undefined when it is no longer that. Throws StateError.
+   */
+  write(state: string, content: Uint8Array): Promise<Look | undefined>;
   remove(state: string): Promise<void>;
   /** The state that a path of the network stands for. Throws StateError when it is none of this folder. */
   stateOf(path: string): string;
@@ -76,6 +58,8 @@ export interface FolderOptions {
   readonly mostBytes: number;
   /** More files than that are an error. Default 10,000. */
   readonly mostFiles?: number | undefined;
+  /** Written through to the disk before it counts. Default: true. */
+  readonly durable?: boolean | undefined;
 }
 
 const OWN = '.xi-state-';
@@ -98,7 +82,7 @@ const failed =
 
 /** Opens the folder, and makes it when it is not there. Rejects with StateError when it cannot be used. */
 export async function openFolder(options: FolderOptions): Promise<StateFolder> {
-  const { path, mostBytes, mostFiles = 10_000 } = options;
+  const { path, mostBytes, mostFiles = 10_000, durable = true } = options;
   // What cannot be looked at now may be later, and is told of until then.
   const found = await stat(path).catch(() => undefined);
   const whole = found?.isDirectory() ?? path.endsWith('/');
@@ -127,9 +111,7 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
     }
     if (found === undefined) return undefined;
     if (!found.isFile()) throw new StateError(`${state} is no regular file and is not shared`);
-    // A rename touches the inode and not the content, a write both at once.
-    const { ino: inode, size: bytes, ctimeNs: changedNs, mtimeNs } = found;
-    return { inode, bytes, changedNs, finished: mtimeNs < changedNs };
+    return lookOf(found);
   };
   const lookAt = (state: string): Promise<Look | undefined> =>
     inspect(state).catch(failed(`${state} cannot be looked at`));
@@ -266,18 +248,19 @@ export async function openFolder(options: FolderOptions): Promise<StateFolder> {
         const target = join(folder, basename(state));
         const before = await lstat(target).catch(absent);
         if (before?.isDirectory() && !(await removeEmpty(target))) throw new StateError(isFolder(state));
-        const draft = join(folder, `${OWN}${randomBytes(6).toString('hex')}`);
+        const path = join(folder, `${OWN}${randomBytes(6).toString('hex')}`);
         try {
-          await writeFile(draft, content, { flag: 'wx' });
-          // Apart from writing, as the umask has no say here.
-          await chmod(draft, before?.isFile() ? before.mode & 0o777 : FILE_MODE);
-          await rename(draft, target);
+          const mode = before?.isFile() ? before.mode & 0o777 : FILE_MODE;
+          const written = await writeDraft(path, content, { mode, durable });
+          await rename(path, target);
+          const look = await inspect(state);
+          return sameContent(look, written) ? look : undefined;
         } catch (error) {
-          await rm(draft, { force: true });
+          await rm(path, { force: true });
           throw error;
         }
       } catch (error) {
-        failed(`${state} cannot be written`)(error);
+        return failed(`${state} cannot be written`)(error);
       }
     },
     async remove(state) {

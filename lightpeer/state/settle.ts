@@ -1,6 +1,6 @@
 /** Waiting until nobody writes a file any more. */
-import { sameLook } from './folder.js';
-import type { Look } from './folder.js';
+import { sameLook } from './look.js';
+import type { Look } from './look.js';
 
 /** A file that changed again while it settled is still being written: it gets this many times as long. */
 const PATIENT = 10;

@@ -13,8 +13,9 @@ import { createBudget } from './budget.js';
 import { createContents } from './contents.js';
 import { isBlank, letGo, newEntry } from './entry.js';
 import type { Entry, Flight, Target } from './entry.js';
-import { StateError, digestOf, openFolder, sameLook } from './folder.js';
+import { StateError, digestOf, openFolder } from './folder.js';
 import type { StateFolder } from './folder.js';
+import { sameLook } from './look.js';
 import { repeated } from './repeat.js';
 import { settled } from './settle.js';
 import { watchFolder } from './watcher.js';
@@ -31,6 +32,8 @@ export interface StateSyncOptions {
   readonly settleMs?: number | undefined;
   /** Milliseconds between looks beside the file system's events. Default 1,000. */
   readonly checkMs?: number | undefined;
+  /** Files are written through to the disk before they count. Default: true. */
+  readonly durable?: boolean | undefined;
 }
 
 export interface StateCounters {
@@ -46,11 +49,15 @@ export interface StateSync {
   readonly counters: Readonly<StateCounters>;
   /** States that something is kept about: those that are there, and those on their way. */
   states(): number;
+  /** Whether the network's changes come: false while the chain cannot be read. */
+  following(): boolean;
   /** Stops watching; what is being written is written to its end. */
   close(): Promise<void>;
 }
 
 const RETRY_MS = 1_000;
+/** What `tell` knows a trouble with the chain by: no file is called so. */
+const CHAIN = '/';
 const NOTHING = new Uint8Array();
 /** Contents that came and are not in their files yet; more are read from the chain again. */
 const HELD_BYTES = 8 << 20;
@@ -61,9 +68,9 @@ const READ = { items: 4 };
 
 /** Starts sharing. Rejects with StateError when the path cannot be used. */
 export async function startStateSync(options: StateSyncOptions): Promise<StateSync> {
-  const { peer, path, memory, log = () => undefined, settleMs = 20, checkMs = 1_000 } = options;
-  const folder: StateFolder = await openFolder({ path, mostBytes: MAX_PAYLOAD_BYTES });
-  const memo = await openBaseLog(memory);
+  const { peer, path, memory, log = () => undefined, settleMs = 20, checkMs = 1_000, durable } = options;
+  const folder: StateFolder = await openFolder({ path, mostBytes: MAX_PAYLOAD_BYTES, durable });
+  const memo = await openBaseLog(memory, { durable });
   const counters: StateCounters = { published: 0, received: 0, refused: 0, failed: 0 };
   const entries = new Map<string, Entry>();
   const told = new Map<string, string>();
@@ -77,6 +84,7 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
     createBudget(READ),
   ];
   let live = false;
+  let following = true;
 
   const tell = (about: string, message: string, count?: 'refused' | 'failed'): void => {
     if (told.get(about) === message) return;
@@ -189,12 +197,13 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
     // A program was quicker; its change is looked at first.
     if (!sameLook(await folder.look(state), entry.look)) return reconcile(state);
     if (target.digest === '') await folder.remove(state);
-    else await folder.write(state, content);
+    entry.look = target.digest === '' ? undefined : await folder.write(state, content);
     told.delete(state);
     counters.received += 1;
-    entry.look = await folder.look(state);
     entry.digest = target.digest;
     agree(state, entry);
+    // A program was quicker again.
+    if (!sameLook(await folder.look(state), entry.look)) reconcile(state);
   };
 
   const receive = async (state: string, entry: Entry, target: Target): Promise<void> => {
@@ -344,33 +353,51 @@ export async function startStateSync(options: StateSyncOptions): Promise<StateSy
     // What a program removed while nobody looked comes back: an empty folder is more likely a new one.
     for (const [state, { digest: base, next: expected }] of memo.bases)
       if (stateOf(state) === state) Object.assign(entryOf(state), { base, expected, unseen: true });
-    for await (const event of peer.watch({ signal: stopping.signal })) {
-      if (event.type === 'block') took(event.block);
-      else if (event.type === 'rewound') live = false;
-      else {
-        live = true;
-        for (const [state, entry] of entries)
-          if (entry.flight?.acknowledged === true) {
-            // Compacted away under a later block of the same state.
-            entry.flight.seen = true;
-            landed(state, entry);
-          }
-        await lookAround();
-        for (const state of entries.keys()) reconcile(state);
+    for (let cursor: string | undefined; !stopping.signal.aborted;) {
+      try {
+        for await (const event of peer.watch({
+          ...(cursor !== undefined && { cursor }),
+          signal: stopping.signal,
+        })) {
+          following = true;
+          told.delete(CHAIN);
+          if (event.type === 'block') took(event.block);
+          else if (event.type === 'rewound') live = false;
+          else await begin();
+          cursor = event.cursor;
+        }
+        return;
+      } catch (error) {
+        if (stopping.signal.aborted) return;
+        following = live = false;
+        tell(CHAIN, `the chain cannot be followed: ${(error as Error).message}`, 'failed');
+        await pause(RETRY_MS);
       }
     }
   };
-  const following = follow().catch((error: unknown) => {
-    if (!stopping.signal.aborted) tell('', `the chain cannot be followed: ${(error as Error).message}`);
-  });
+
+  /** All that was in the chain came. */
+  const begin = async (): Promise<void> => {
+    live = true;
+    for (const [state, entry] of entries)
+      if (entry.flight?.acknowledged === true) {
+        // Compacted away under a later block of the same state.
+        entry.flight.seen = true;
+        landed(state, entry);
+      }
+    await lookAround();
+    for (const state of entries.keys()) reconcile(state);
+  };
+  const ended = follow();
 
   return {
     counters,
     states: () => entries.size,
+    following: () => following,
     async close() {
       stopping.abort();
       watcher.close();
-      await following;
+      await ended;
       while (working.size > 0) await Promise.all(working);
       await memo.written();
     },

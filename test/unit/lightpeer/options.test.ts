@@ -93,6 +93,7 @@ t.test('wrong settings are named, with what is allowed', async (t) => {
     [['-nonsense'], /'-nonsense' is no flag of lightpeer/],
     [['data'], /'data' is no flag/],
     [['-tls-cert', 'x'], /go together/],
+    [['-tls-ca', 'x'], /would speak plain text/],
     [['-name', 'x'.repeat(301)], /-name \(XI_PEER_NAME\): .* has 301 characters/],
     [['-v=perhaps'], /give true or false/],
     [['-compact-blocks', '1'], /from 10 to/],

@@ -321,6 +321,25 @@ t.test('a watch begins anew when what a compacted chain keeps is compacted again
   t.equal(new Set(seen).size, seen.length, 'and nothing twice');
 });
 
+t.test('who follows refuses what is too much to wait, as who orders does', async (t) => {
+  const a = await start({ limits: { queueBytes: 1 << 20 } });
+  const b = await start({ limits: { queueBytes: 1 << 20 } });
+  await b.join(a.address);
+  await together([a, b]);
+  for (const peer of [a, b]) {
+    const tries = Array.from({ length: 40 }, (_, nth) =>
+      peer.persist(Buffer.alloc(200_000), { path: `${peer.address}/${nth}` }),
+    );
+    const results = await Promise.allSettled(tries);
+    const refused = results.filter(({ status }) => status === 'rejected');
+    t.ok(refused.length > 0 && refused.length < 40, `${refused.length} are refused`);
+    t.ok(
+      refused.every((each) => 'reason' in each && (each.reason as { code: string }).code === 'overloaded'),
+    );
+    t.ok(await peer.persist(Buffer.from('after')), 'and the next is taken');
+  }
+});
+
 t.test('a query gives payloads of every size', async (t) => {
   const a = await start();
   const sizes = [0, 1, 127, 128, 300, 16_383, 16_384, 100_000, 2_100_000];

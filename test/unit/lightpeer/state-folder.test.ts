@@ -11,14 +11,18 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import t from 'tap';
 import { openBaseLog } from '../../../lightpeer/state/base-log.js';
-import { openFolder, sameLook } from '../../../lightpeer/state/folder.js';
+import { openFolder } from '../../../lightpeer/state/folder.js';
+import { sameLook } from '../../../lightpeer/state/look.js';
 import { isPassing, pathProblem } from '../../../lightpeer/state/paths.js';
 import { repeated } from '../../../lightpeer/state/repeat.js';
+import { until } from '../../helpers/eventually.js';
 
 const home = await mkdtemp(join(tmpdir(), 'state-'));
 t.teardown(() => rm(home, { recursive: true, force: true }));
@@ -225,6 +229,31 @@ await t.test('one file', async (t) => {
   t.equal(await text(file), 'hello');
   await t.rejects(openFolder({ path: '/dev/null', mostBytes: 1 }), /neither a file nor a folder/);
   await t.rejects(openFolder({ path: `${file}/x/y`, mostBytes: 1 }), /cannot be (made|used)|ENOTDIR/);
+});
+
+await t.test('a file that a program answers to at once is told from the one that was written', async (t) => {
+  const { path, states } = await folder();
+  const file = join(path, 'one');
+  await writeFile(file, 'B-');
+  // It writes in place, as many bytes, within the same tick of the file system's clock.
+  const program = new Worker(
+    `const { readFileSync, writeFileSync } = require('node:fs');
+     const { workerData: file } = require('node:worker_threads');
+     for (;;) {
+       const text = readFileSync(file, 'utf8');
+       if (text === 'end') break;
+       if (text.startsWith('A')) writeFileSync(file, text.replace('A', 'B'));
+     }`,
+    { eval: true, workerData: file },
+  );
+  const ended = once(program, 'exit');
+  for (let nth = 0; nth < 60; nth++) {
+    const written = await states.write('one', Buffer.from(`A${nth}`));
+    await until(async () => (await text(file)) === `B${nth}`);
+    t.notOk(written !== undefined && sameLook(written, await states.look('one')), `answer ${nth}`);
+  }
+  await states.write('one', Buffer.from('end'));
+  await ended;
 });
 
 await t.test('what the files held is known after a restart', async (t) => {

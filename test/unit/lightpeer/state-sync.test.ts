@@ -109,6 +109,37 @@ await t.test('one file, in both directions, published once', async (t) => {
   await holds(fileB, undefined);
 });
 
+await t.test('files are shared on when the chain could not be read for a moment', async (t) => {
+  const a = await member(t);
+  const b = await member(t);
+  await b.peer.join(a.peer.address);
+  await b.sync.close();
+  let failures = 0;
+  const { peer } = b;
+  b.sync = await startStateSync({
+    peer: {
+      ...peer,
+      watch: async function* (options) {
+        for await (const event of peer.watch(options)) {
+          if (event.type === 'block' && failures++ < 2) throw new Error('EIO: a read failed');
+          yield event;
+        }
+      },
+    },
+    path: `${b.folder}/`,
+    memory: b.memory,
+    log: (message) => b.said.push(message),
+    checkMs: 200,
+  });
+  await writeFile(join(a.folder, 'one'), '1');
+  await until(() => !b.sync.following());
+  await holds(join(b.folder, 'one'), '1');
+  await writeFile(join(b.folder, 'two'), '2');
+  await holds(join(a.folder, 'two'), '2');
+  t.ok(b.sync.following());
+  t.equal(b.said.filter((line) => /the chain cannot be followed: EIO/.test(line)).length, 1, 'told once');
+});
+
 await t.test('a directory: folders in it, deletions, and a member that comes later', async (t) => {
   const a = await member(t);
   const b = await member(t);
