@@ -44,8 +44,8 @@ export function createCore(options: CoreOptions): Core {
   function restore(data: unknown): void {
     const { plugins, order, successors } = parseSnapshot(data);
     if (roster.size > 0) throw new Error('a registry that has plugins already cannot be restored');
-    for (const kept of plugins) {
-      const plugin = fromSnapshot(kept, options.allowBaseUrl, options.now());
+    // All of them before the first counts: a state is restored as a whole or not at all.
+    for (const plugin of plugins.map((kept) => fromSnapshot(kept, options.allowBaseUrl, options.now()))) {
       roster.add(plugin);
       tally.weighPlugin(plugin);
       for (const service of plugin.services.values()) {

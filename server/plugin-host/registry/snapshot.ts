@@ -7,6 +7,12 @@ import { keptOf, newPlugin } from './roster.js';
 
 const Texts = z.record(z.string(), z.string());
 
+/** Milliseconds; of the years that RFC 3339 has texts for. */
+const Time = z
+  .number()
+  .min(0)
+  .max(Date.UTC(9999, 11, 31));
+
 const Service = z.object({
   id: z.string(),
   type: z.string(),
@@ -30,9 +36,9 @@ const Plugin = z.object({
   health: z.enum(['healthy', 'degraded', 'unhealthy']),
   reason: z.string(),
   unavailableDependencies: z.array(z.string()),
-  lost: z.object({ why: z.string(), at: z.number() }).optional(),
+  lost: z.object({ why: z.string(), at: Time }).optional(),
   requires: Texts,
-  since: z.number(),
+  since: Time,
   services: z.array(Service),
   /** Not in files from before it was kept. */
   retired: z.boolean().default(false),

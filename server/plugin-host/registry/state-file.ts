@@ -5,9 +5,9 @@ import type { HostLog } from '../port.js';
 export interface StateFile {
   /** What was written last; undefined when there is nothing, or nothing that can be read. */
   read(): Promise<unknown>;
-  /** Has the state written soon. */
+  /** Has the state written soon; what could not be written is tried again. */
   schedule(): void;
-  /** Writes what is not written yet. */
+  /** Writes what is not written yet, or could not be. */
   close(): Promise<void>;
 }
 
@@ -18,6 +18,8 @@ export interface StateFileOptions {
   snapshot(): unknown;
   /** Milliseconds from a change to its writing, 200 by default. */
   readonly delayMs?: number;
+  /** Milliseconds from a writing that failed to the next try, 5,000 by default. */
+  readonly retryMs?: number;
 }
 
 async function writeWhole(path: string, text: string): Promise<void> {
@@ -34,25 +36,35 @@ async function writeWhole(path: string, text: string): Promise<void> {
   await rename(draft, path);
 }
 
-export function createStateFile({ path, log, snapshot, delayMs = 200 }: StateFileOptions): StateFile {
+export function createStateFile(options: StateFileOptions): StateFile {
+  const { path, log, snapshot, delayMs = 200, retryMs = 5_000 } = options;
   let due: NodeJS.Timeout | undefined;
   let writing = Promise.resolve();
+  /** Something changed since the last writing that succeeded began. */
+  let unwritten = false;
   let failing = false;
   let closed = false;
 
   async function write(): Promise<void> {
+    unwritten = false;
     try {
       await writeWhole(path, JSON.stringify(snapshot()));
+      if (failing) log.info({ path }, `The plugins are kept in ${path} again`);
       failing = false;
     } catch (error) {
+      unwritten = true;
       if (!failing)
         log.warn({ path, err: error }, `The plugins cannot be kept in ${path}: ${(error as Error).message}`);
       failing = true;
+      writeIn(retryMs);
     }
   }
 
+  function writeIn(ms: number): void {
+    if (!closed) due ??= setTimeout(writeNow, ms);
+  }
+
   function writeNow(): void {
-    clearTimeout(due);
     due = undefined;
     writing = writing.then(write);
   }
@@ -68,12 +80,15 @@ export function createStateFile({ path, log, snapshot, delayMs = 200 }: StateFil
       }
     },
     schedule() {
-      if (!closed) due ??= setTimeout(writeNow, delayMs);
+      if (closed) return;
+      unwritten = true;
+      writeIn(delayMs);
     },
     async close() {
       closed = true;
-      if (due !== undefined) writeNow();
+      clearTimeout(due);
       await writing;
+      if (unwritten) await write();
     },
   };
 }
