@@ -5,15 +5,12 @@
 import Pool from 'undici/lib/dispatcher/pool.js';
 import { ConnectError, createConnectClient } from '../../connect/index.js';
 import type { ConnectClient } from '../../connect/index.js';
-import {
-  HandshakeService,
-  PluginLifecycle,
-  ServiceRegistry,
-} from '../../proto/gen/connectplugin/v1/plugin_pb.js';
+import { HandshakeService, PluginLifecycle } from '../../proto/gen/connectplugin/v1/plugin_pb.js';
 import { healthMessage } from './health.js';
 import type { HealthBook } from './health.js';
-import type { ProvidedService, Settings } from './options.js';
+import type { Settings } from './options.js';
 import { createBackOff, createPause } from './pause.js';
+import { createRegistrations } from './registrations.js';
 import { createWait } from './wait.js';
 
 /** Who the plugin is to a host. */
@@ -54,7 +51,7 @@ export interface Link {
   onBeat(listener: () => void): void;
   /** Begins to seek the host. */
   start(): void;
-  /** Unregisters and tells the host nothing more; calls go on. */
+  /** Unregisters, what is being registered too, and tells the host nothing more; calls go on. */
   unregister(): Promise<void>;
   /** Ends all connections. */
   close(): void;
@@ -69,37 +66,19 @@ export interface LinkOptions {
 
 /** The host does not know the identity (any more). */
 const FORGOTTEN: ReadonlySet<string> = new Set(['unauthenticated', 'not_found']);
-/** Answers that stay the same for the same question, until somebody changes the host's configuration. */
-const REFUSALS: ReadonlySet<string> = new Set([
-  'permission_denied',
-  'invalid_argument',
-  'already_exists',
-  'failed_precondition',
-  'unimplemented',
-]);
 /** Between tries to reach a host, and to be taken by one that refuses. */
 const UNREACHED_MS = 1_000;
 const UNWANTED_MS = 5_000;
-const REFUSED_MS = 30_000;
-const FAREWELL_MS = 2_000;
 
 const inReach = (error: unknown): boolean => ConnectError.from(error).code !== 'unavailable';
-
-/** Where and as what a service is registered, or why not. */
-interface Registration {
-  readonly id: string | undefined;
-  readonly baseUrl: string;
-  readonly refusal?: string;
-  readonly refusedAt?: number;
-}
 
 export function createLink({ settings, health, baseUrl }: LinkOptions): Link {
   const { id, log, heartbeatMs } = settings;
   const pause = createPause();
   const backOff = createBackOff();
-  const registrations = new Map<string, Registration>();
   const listeners = new Set<() => void>();
   const stopping = new AbortController();
+  const registrations = createRegistrations({ settings, health, stopping: stopping.signal });
   let host: Host | undefined;
   const knowing = createWait(() => host);
   let leave = new AbortController();
@@ -115,7 +94,7 @@ export function createLink({ settings, health, baseUrl }: LinkOptions): Link {
     void host?.client.close();
     void host?.pool.close();
     host = undefined;
-    registrations.clear();
+    registrations.forget();
   };
 
   const know = (identity: Identity): void => {
@@ -163,55 +142,6 @@ export function createLink({ settings, health, baseUrl }: LinkOptions): Link {
     }
   };
 
-  const registerOne = async ({ client }: Host, service: ProvidedService, at: string): Promise<void> => {
-    const { type, version, path, metadata } = service;
-    const before = registrations.get(type);
-    const { registrationId } = await client.unary(
-      ServiceRegistry.method.registerService,
-      { serviceType: type, version, endpointPath: path, metadata: { ...metadata, base_url: at } },
-      { signal: stopping.signal },
-    );
-    registrations.set(type, { id: registrationId, baseUrl: at });
-    log.info(`${id} provides ${type} ${version} at ${at}${path}`);
-    if (before?.id !== undefined && before.id !== registrationId)
-      // A host that replaced the registration by itself knows it no more.
-      await client
-        .unary(
-          ServiceRegistry.method.unregisterService,
-          { registrationId: before.id },
-          { signal: stopping.signal },
-        )
-        .catch(() => undefined);
-  };
-
-  const isDone = (type: string, at: string): boolean => {
-    const { baseUrl: registeredAt, refusedAt } = registrations.get(type) ?? {};
-    if (registeredAt !== at) return false;
-    return refusedAt === undefined || performance.now() - refusedAt < REFUSED_MS;
-  };
-
-  const register = async (known: Host): Promise<void> => {
-    const at = baseUrl();
-    for (const service of settings.provides) {
-      if (isDone(service.type, at)) continue;
-      try {
-        await registerOne(known, service, at);
-      } catch (error) {
-        const { code, message } = ConnectError.from(error);
-        if (!REFUSALS.has(code)) throw error;
-        const refusal = `the host ${known.identity.hostUrl} refuses the service ${service.type}: ${message}`;
-        registrations.set(service.type, {
-          id: undefined,
-          baseUrl: at,
-          refusal,
-          refusedAt: performance.now(),
-        });
-        log.warn(`${id}: ${refusal}`);
-      }
-    }
-    health.hindered([...registrations.values()].find(({ refusal }) => refusal !== undefined)?.refusal);
-  };
-
   const report = ({ client }: Host): Promise<unknown> =>
     client.unary(PluginLifecycle.method.reportHealth, healthMessage(health.now()), {
       signal: stopping.signal,
@@ -230,15 +160,14 @@ export function createLink({ settings, health, baseUrl }: LinkOptions): Link {
       told = message;
     }
     // What comes back may be a host that has forgotten what was registered.
-    if (code === 'unavailable')
-      for (const [type, before] of registrations) registrations.set(type, { ...before, baseUrl: '' });
+    if (code === 'unavailable') registrations.doubt();
   };
 
   const beat = async (): Promise<void> => {
     if (host === undefined && settings.hostUrl !== undefined) await shakeHands(settings.hostUrl);
     if (host === undefined) return;
     const known = host;
-    await register(known);
+    await registrations.register(known, baseUrl());
     await report(known);
     inTouch = true;
     backOff.reset();
@@ -260,27 +189,12 @@ export function createLink({ settings, health, baseUrl }: LinkOptions): Link {
     }
   };
 
-  const farewell = async (): Promise<void> => {
-    if (host === undefined) return;
-    const { client } = host;
-    const ids = [...registrations.values()].flatMap(({ id: registrationId }) => registrationId ?? []);
-    const method = ServiceRegistry.method.unregisterService;
-    await Promise.allSettled(
-      ids.map((registrationId) => client.unary(method, { registrationId }, { timeoutMs: FAREWELL_MS })),
-    );
-    registrations.clear();
-  };
-
   let stopTelling: () => void = () => undefined;
   let running: Promise<void> | undefined;
 
   return {
     host: () => host,
-    registered: () => {
-      return (
-        host !== undefined && settings.provides.every(({ type }) => isRegistered(registrations.get(type)))
-      );
-    },
+    registered: () => host !== undefined && registrations.complete(),
     inTouch: () => inTouch && host !== undefined,
     whenKnown: knowing.value,
     adopt(identity) {
@@ -302,7 +216,7 @@ export function createLink({ settings, health, baseUrl }: LinkOptions): Link {
       stopping.abort();
       pause.wake();
       await running;
-      await farewell();
+      if (host !== undefined) await registrations.unregister(host.client);
     },
     close: forget,
   };
@@ -312,9 +226,6 @@ const isSame = (one: Identity, other: Identity | undefined): boolean =>
   one.runtimeId === other?.runtimeId &&
   one.runtimeToken === other.runtimeToken &&
   one.hostUrl === other.hostUrl;
-
-const isRegistered = (registration: Registration | undefined): boolean =>
-  registration?.id !== undefined && registration.baseUrl !== '';
 
 /** What says to a host who calls. */
 export const identityHeaders = ({ runtimeId, runtimeToken }: Identity): Record<string, string> => ({

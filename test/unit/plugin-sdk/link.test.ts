@@ -1,5 +1,7 @@
 /** The way to the host: there late, gone, back without a memory, and what it refuses. */
 import { writeFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -219,4 +221,59 @@ t.test('a stop unregisters first and lets calls end', async (t) => {
   release();
   t.same(await call, { done: true });
   await closing;
+});
+
+/** A way to the host on which answers are held back from a moment on, until they are let through. */
+async function slowWay(t: Test, port: number) {
+  let passing: Promise<void> | undefined;
+  let release: () => void = () => undefined;
+  const way = createServer((near) => {
+    const far = connect(port, '127.0.0.1');
+    near.pipe(far);
+    far.on('data', (chunk) => void (passing ?? Promise.resolve()).then(() => near.write(chunk)));
+    near.on('close', () => far.destroy()).on('error', () => undefined);
+    far.on('close', () => near.destroy()).on('error', () => undefined);
+    t.teardown(() => near.destroy());
+  });
+  await new Promise<void>((resolve) => way.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => way.close());
+  return {
+    url: `http://127.0.0.1:${(way.address() as AddressInfo).port}`,
+    hold: () => void (passing ??= new Promise((resolve) => (release = resolve))),
+    release: () => release(),
+  };
+}
+
+/** A plugin of two services whose first registration is there, and whose answer is not. */
+async function registering(t: Test) {
+  const started = await host(t);
+  const way = await slowWay(t, started.port);
+  const there = new Promise<void>((resolve) => {
+    started.registry.watch(({ plugin: { services } }) => {
+      if (services.length === 0) return;
+      way.hold();
+      resolve();
+    });
+  });
+  const one = await plugin(t, { hostUrl: way.url, provides: [...provides('a'), ...provides('b')] });
+  await there;
+  return { host: started, way, one };
+}
+
+t.test(
+  'a stop in the middle of a registration unregisters that too, and registers nothing more',
+  async (t) => {
+    const { host: there, way, one } = await registering(t);
+    const closing = one.close();
+    way.release();
+    await closing;
+    t.same(types(there), []);
+    t.notOk(there.lines.some((line) => line.startsWith('Registered service: b')));
+  },
+);
+
+t.test('a stop does not wait for ever for the answer to a registration', async (t) => {
+  const { host: there, one } = await registering(t);
+  await one.close();
+  t.same(types(there), ['a'], 'it could not know of it');
 });
