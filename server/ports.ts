@@ -62,12 +62,16 @@ export interface Log {
 export type Labels = Readonly<Record<string, string>>;
 export interface Counter {
   add(labels?: Labels, by?: number): void;
+  /** Shows the series no more; counted again, it begins anew. */
+  remove(labels: Labels): void;
 }
 export interface Gauge {
   set(value: number, labels?: Labels): void;
 }
 export interface Histogram {
   observe(value: number, labels?: Labels): void;
+  /** Shows the series no more; observed again, it begins anew. */
+  remove(labels: Labels): void;
 }
 
 /** Where numbers about the running server go. Names follow Prometheus' rules, units are in the name. */

@@ -67,6 +67,7 @@ export function createMetrics(): Registry {
           const key = labelText(labels);
           known.set(key, (known.get(key) ?? 0) + by);
         },
+        remove: (labels) => void known.delete(labelText(labels)),
       };
     },
     gauge(name, help) {
@@ -103,6 +104,7 @@ export function createMetrics(): Registry {
           kept.sum += value;
           kept.count++;
         },
+        remove: (labels) => void known.delete(labelText(labels)),
       };
     },
     render: () => [...families.values()].map((text) => text()).join(''),

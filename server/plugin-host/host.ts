@@ -72,7 +72,7 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
 export async function startHost(options: HostOptions): Promise<PluginHost> {
   const { address, log, admit } = options;
   const counts = createCallCounts();
-  const metrics = createHostMetrics(options.metrics, counts);
+  const metrics = createHostMetrics(options.metrics, counts, (runtimeId) => registry.knows(runtimeId));
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
   const stopping = new AbortController();
   const registry = createRegistry({ ...options.registry, log, metrics, hostUrl: options.hostUrl });

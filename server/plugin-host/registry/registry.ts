@@ -31,6 +31,8 @@ export interface Registry extends Routes, Probed {
   /** Every plugin, in the order of coming. One without a base URL is there to call others, and nobody probes it. */
   plugins(): RegisteredPlugin[];
   plugin(runtimeId: string): RegisteredPlugin | undefined;
+  /** Whether there is such a plugin. */
+  knows(runtimeId: string): boolean;
   /** How many plugins there are. */
   readonly size: number;
   services(): Registration[];
@@ -136,6 +138,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       const plugin = roster.get(runtimeId);
       return plugin && viewOf(plugin);
     },
+    knows: (runtimeId) => roster.get(runtimeId) !== undefined,
     services: directory.services,
     isProvided: (type, minVersion) => directory.candidates(type, minVersion).length > 0,
     watch(listener) {

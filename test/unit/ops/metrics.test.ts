@@ -37,6 +37,25 @@ seconds_count{how="fast"} 4
   t.end();
 });
 
+t.test('a series that goes is shown no more, and begins anew', (t) => {
+  const metrics = createMetrics();
+  const calls = metrics.counter('calls_total', 'Calls.');
+  const seconds = metrics.histogram('seconds', 'How long.', [1]);
+  for (const name of ['a', 'b']) {
+    calls.add({ name, how: 'fast' }, 2);
+    seconds.observe(0.5, { name });
+  }
+  calls.remove({ how: 'fast', name: 'a' });
+  seconds.remove({ name: 'a' });
+  seconds.remove({ name: 'never' });
+  t.notMatch(metrics.render(), /name="a"/);
+  t.match(metrics.render(), /calls_total\{how="fast",name="b"\} 2\n/);
+  t.match(metrics.render(), /seconds_count\{name="b"\} 1\n/);
+  calls.add({ name: 'a', how: 'fast' });
+  t.match(metrics.render(), /calls_total\{how="fast",name="a"\} 1\n/);
+  t.end();
+});
+
 t.test('mistakes of the program', (t) => {
   const metrics = createMetrics();
   metrics.counter('a_total', 'A.');

@@ -66,7 +66,7 @@ t.test('beyond so many methods of one caller and service the others are one', as
 t.test('what a host keeps of the worst calls is small, and so are its metrics', async (t) => {
   const metrics = createMetrics();
   const counts = createCallCounts();
-  const { routed } = createHostMetrics(metrics, counts);
+  const { routed } = createHostMetrics(metrics, counts, () => true);
   for (let at = 0; at < 5_000; at += 1) {
     routed(call(`${at}${'m'.repeat(12_000)}`), 0.001);
     routed(call(`files/${at}`, { caller: 'web-1' }), 0.001);
