@@ -1,11 +1,11 @@
 /** The Aplite face: programs of both reference dialects, arguments by value, and every bad request's answer. */
 import { readFile, readdir } from 'node:fs/promises';
 import { createServer, request as httpRequest } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import * as wire from '../helpers/aplite-client.js';
 import type { NativeFn, NativeIo, WireType } from '../helpers/aplite-client.js';
+import { freePort } from '../helpers/free-port.js';
 import { call } from '../helpers/http.js';
 import type { Answer } from '../helpers/http.js';
 import { startOperator } from '../helpers/operator.js';
@@ -383,8 +383,9 @@ await t.test('without callbacks', async (t) => {
 
 await t.test('a program that does not answer', async (t) => {
   const silent = createServer(() => undefined);
-  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-  const address = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const port = await freePort();
+  await new Promise<void>((resolve) => silent.listen(port, '127.0.0.1', resolve));
+  const address = `http://127.0.0.1:${port}`;
   const operator = await startOperator('embedded', { XI_APLITE_CALLBACK: address });
   t.teardown(() => operator.stop());
   const { text } = await wire.post(operator.url, '{"request_type":"reg_id","var_name":"get_deployment"}');

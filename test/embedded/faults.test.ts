@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { kubeconfigOf } from '../../devcluster/kubeconfig.js';
+import { freePort } from '../helpers/free-port.js';
 import { allLines, call } from '../helpers/http.js';
 import { startOperator } from '../helpers/operator.js';
 import type { Operator } from '../helpers/operator.js';
@@ -50,10 +51,7 @@ async function answering(t: Test, code: number, status: object, headers: Record<
 }
 
 await t.test('the API server is away', async (t) => {
-  const server = createServer();
-  const port = await listening(t, server);
-  server.close();
-  const { url, opsUrl } = await operatorOn(t, port);
+  const { url, opsUrl } = await operatorOn(t, await freePort());
   for (const [name, params] of [
     ['list_pods', {}],
     ['create_deployment', {}],

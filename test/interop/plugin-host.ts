@@ -2,6 +2,7 @@
 import { createMetrics } from '../../server/ops/metrics.js';
 import { onlyLoopback, startHost } from '../../server/plugin-host/host.js';
 import type { PluginHost } from '../../server/plugin-host/host.js';
+import { freePort } from '../helpers/free-port.js';
 
 export interface TestHost extends PluginHost {
   /** What it logged, a text a line. */
@@ -18,16 +19,12 @@ export interface TestHostOptions {
 }
 
 /** Starts one. */
-export async function startTestHost({
-  port = 0,
-  stateFile,
-  plugins,
-}: TestHostOptions = {}): Promise<TestHost> {
+export async function startTestHost({ port, stateFile, plugins }: TestHostOptions = {}): Promise<TestHost> {
   const lines: string[] = [];
   const note = (_fields: object, text: string): void => void lines.push(text);
   const host = await startHost({
     showStatus: true,
-    address: { host: '127.0.0.1', port },
+    address: { host: '127.0.0.1', port: port ?? (await freePort()) },
     log: { info: note, warn: note },
     metrics: createMetrics(),
     registry: { allowBaseUrl: onlyLoopback, stateFile },

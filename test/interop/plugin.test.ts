@@ -222,7 +222,7 @@ t.test('watchers see a plugin die, and come back at another port', { skip }, asy
   const watching = go.start([...as(host, caller), 'watch', 'echo']);
   const state = async (nth: number): Promise<Line['said']> => (await watching.heard('state', nth)).said;
   t.equal((await state(0))?.state, 'SERVICE_STATE_UNAVAILABLE', 'nobody is there yet');
-  const first = await go.plugin(host.url, { SELF_ID: 'dies' });
+  const first = await go.plugin(host.url, { SELF_ID: 'dies', PORT: String(await freePort()) });
   t.match(await state(1), {
     state: 'SERVICE_STATE_AVAILABLE',
     endpoint: { provider_id: first.runtimeId, endpoint_url: serviceOf(first) },
@@ -234,7 +234,7 @@ t.test('watchers see a plugin die, and come back at another port', { skip }, asy
   t.equal((await state(2))?.state, 'SERVICE_STATE_UNAVAILABLE');
   t.match(await go.run(...as(host, caller), 'discover', 'echo'), [{ event: 'error', code: 'not_found' }]);
 
-  const again = await go.plugin(host.url, { SELF_ID: 'dies' });
+  const again = await go.plugin(host.url, { SELF_ID: 'dies', PORT: String(await freePort()) });
   t.not(again.port, first.port);
   t.match(await state(3), {
     state: 'SERVICE_STATE_AVAILABLE',

@@ -15,6 +15,7 @@ import { createValues } from '../../../server/http/aplite/values.js';
 import type { Action, Context, Fn, Value } from '../../../server/http/aplite/values.js';
 import * as wire from '../../helpers/aplite-client.js';
 import type { NativeFn, NativeIo } from '../../helpers/aplite-client.js';
+import { freePort } from '../../helpers/free-port.js';
 
 const STORE = { maxEntries: 1000, ttlSeconds: 60 };
 
@@ -289,9 +290,8 @@ t.test('a callback that fails says which address, and what to start', async (t) 
     });
     await closed;
   }
-  const { url, server } = await listen(t, () => undefined);
-  await new Promise((resolve) => server.close(resolve));
-  const values = createValues(createRegistry(STORE), createPeer(url));
+  const nobody = createPeer(`http://127.0.0.1:${await freePort()}`);
+  const values = createValues(createRegistry(STORE), nobody);
   await t.rejects(values.deserialise(INT, 3, 'The argument', context()), {
     code: 'bad_gateway',
     message: /cannot be reached \(ECONNREFUSED\)/,

@@ -9,6 +9,7 @@ import type { Test } from 'tap';
 import { ConnectError, createConnectClient } from '../../../connect/index.js';
 import type { ClientOptions, ConnectClient } from '../../../connect/index.js';
 import { until } from '../../helpers/eventually.js';
+import { freePort } from '../../helpers/free-port.js';
 import { DISCOVER, DISCOVER_PATH, WATCH, discover, enveloped, serve, watch } from './fixtures/served.js';
 
 const client = (t: Test, options: ClientOptions): ConnectClient => {
@@ -139,11 +140,7 @@ t.test('connections are kept', async (t) => {
 });
 
 t.test('a refused connection is unavailable, and says where', async (t) => {
-  const server = createTcpServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
+  const port = await freePort();
   const { unary, stream } = client(t, { baseUrl: `http://127.0.0.1:${port}` });
   const expected = { code: 'unavailable', message: new RegExp(`http://127.0.0.1:${port}.*ECONNREFUSED`) };
   t.match(await failure(unary(DISCOVER, {})), expected);

@@ -5,6 +5,7 @@ import type { HealthState } from '../../../proto/gen/connectplugin/v1/plugin_pb.
 import { PluginControl, PluginIdentity } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
 import { startManager } from '../../../server/plugin-host/manager.js';
 import type { Manager, ManagerOptions } from '../../../server/plugin-host/manager.js';
+import { freePort } from '../../helpers/free-port.js';
 import { startHost } from './router-ground.js';
 import type { Host } from './router-ground.js';
 
@@ -36,7 +37,8 @@ export interface Given {
 
 /** A managed plugin as one is written: it serves its identity, its control, and its services, here one that waits. */
 export async function plugin(t: Test, options: PluginOptions) {
-  const { selfId, provides = [], version = '1.0.0', metadata = {}, port = 0 } = options;
+  const { selfId, provides = [], version = '1.0.0', metadata = {} } = options;
+  const port = options.port ?? (await freePort());
   const said = {
     version,
     health: options.health,

@@ -133,7 +133,7 @@ t.test('a plugin that says of itself what cannot be is asked until it says bette
 
 t.test('names: taken, unknown, and a plugin that is not there', async (t) => {
   const one = await plugin(t, { selfId: 'one', provides: ['s'] });
-  const url = await refusing(t);
+  const url = await refusing();
   const { manager } = await manage(t, [{ name: 'one', url: one.url }], { graceMs: 150 });
   await until(() => states(manager)['one'] === 'running');
   await t.rejects(manager.add({ name: 'one', url: one.url }), /already/);
@@ -249,7 +249,7 @@ t.test('a replacement that the file takes back does not take place', async (t) =
   const one = await plugin(t, { selfId: 'one', provides: ['s'] });
   const { host, manager, file, looks } = await follow(t, { name: 'one', url: one.url });
   await until(() => states(manager)['one'] === 'running');
-  const down = await refusing(t);
+  const down = await refusing();
   file.plugins = [{ name: 'one', url: down }];
   await until(() => host.lines.some(({ text }) => text.startsWith(`Plugin one at ${down}:`)));
   file.plugins = [{ name: 'one', url: one.url }];
@@ -386,7 +386,7 @@ t.test('what the log says of a file: a fault once, and none of what is taken out
   const saying = (what: string) => host.lines.filter(({ text }) => text.startsWith(what)).length;
   file.plugins = [
     { name: 'one', url: other.url },
-    { name: 'away', url: await refusing(t) },
+    { name: 'away', url: await refusing() },
   ];
   await until(() => saying('Plugin one is not moved') > 0 && saying('Plugin away at') > 0);
   file.plugins = file.plugins.slice(0, 1);

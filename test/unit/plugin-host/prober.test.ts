@@ -8,6 +8,7 @@ import { createRegistry } from '../../../server/plugin-host/registry/registry.js
 import { startProber } from '../../../server/plugin-host/prober.js';
 import type { ProberOptions } from '../../../server/plugin-host/prober.js';
 import { until } from '../../helpers/eventually.js';
+import { freePort } from '../../helpers/free-port.js';
 import type { ConnectError } from '../../../connect/index.js';
 import { probe, startHost } from './registry-host.js';
 import { http1Plugin, rawPlugin, refusing } from './router-ground.js';
@@ -147,7 +148,7 @@ t.test('whoever takes the connection and answers anything is alive; who says not
     `http://127.0.0.1:${(http2.address() as AddressInfo).port}`,
     flood.url,
   ];
-  const { of } = startProbing(t, [...urls, silent.url, await refusing(t)], { ...SOON, timeoutMs: 1_000 });
+  const { of } = startProbing(t, [...urls, silent.url, await refusing()], { ...SOON, timeoutMs: 1_000 });
   await until(() => !of(4).routable && !of(5).routable);
   t.match(of(4).unroutableBecause, /1000 ms/);
   t.match(of(5).unroutableBecause, /ECONNREFUSED/);
@@ -155,11 +156,12 @@ t.test('whoever takes the connection and answers anything is alive; who says not
 });
 
 t.test('one that goes is unroutable at the first probe, and back as soon as it answers', async (t) => {
-  const first = await http1Plugin(t, answering({ [GET_HEALTH]: () => ({}) }));
+  const port = await freePort();
+  const first = await http1Plugin(t, answering({ [GET_HEALTH]: () => ({}) }), { port });
   const { of } = startProbing(t, [first.url], { ...SOON, everyMs: 100 });
   await first.stop();
   await until(() => !of(0).routable);
-  await http1Plugin(t, answering({ [GET_HEALTH]: () => ({}) }), { port: first.port });
+  await http1Plugin(t, answering({ [GET_HEALTH]: () => ({}) }), { port });
   await until(() => of(0).routable);
   t.equal(of(0).health, 'healthy');
 });

@@ -163,7 +163,7 @@ t.test('who is not there, or not well', async (t) => {
 });
 
 t.test('a plugin that refuses the connection is unroutable from then on, until it answers', async (t) => {
-  const url = await refusing(t);
+  const url = await refusing();
   const host = await startHost(t);
   const id = host.provide('s', [url]);
   const first = await call(host, `/services/s/${id}/M`, { body: 'x' });
@@ -182,7 +182,7 @@ t.test('a plugin that refuses the connection is unroutable from then on, until i
 t.test(
   'a call for any provider goes to another when the first refuses; a call for one does not',
   async (t) => {
-    const gone = await refusing(t);
+    const gone = await refusing();
     const plugin = await http1Plugin(t, mirror);
     const host = await startHost(t);
     const first = host.provide('s', [gone]);
@@ -198,7 +198,7 @@ t.test(
 );
 
 t.test('of several targets of one provider the next is taken', async (t) => {
-  const gone = await refusing(t);
+  const gone = await refusing();
   const plugin = await http1Plugin(t, mirror);
   const host = await startHost(t);
   const id = host.provide('s', [gone, plugin.url]);

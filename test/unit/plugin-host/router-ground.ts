@@ -11,6 +11,7 @@ import { createRegistry } from '../../../server/plugin-host/registry/registry.js
 import type { RegistryOptions } from '../../../server/plugin-host/registry/registry.js';
 import { createRouter } from '../../../server/plugin-host/router/router.js';
 import type { RouterOptions } from '../../../server/plugin-host/router/router.js';
+import { freePort } from '../../helpers/free-port.js';
 
 export interface Line {
   readonly level: 'info' | 'warn';
@@ -122,11 +123,7 @@ export const rawPlugin = (t: Test, handle: (socket: Socket) => void) =>
   listening(t, createTcpServer(handle), '127.0.0.1', 0);
 
 /** An address of which every connection is refused. */
-export async function refusing(t: Test): Promise<string> {
-  const { url, stop } = await rawPlugin(t, () => undefined);
-  await stop();
-  return url;
-}
+export const refusing = async (): Promise<string> => `http://127.0.0.1:${await freePort()}`;
 
 /** A plugin's echo: what it saw of the request, and the body's length. */
 export const mirror: RequestListener = (request, response) => {

@@ -120,7 +120,7 @@ t.test('answers without a body, and those with a length, over HTTP/2', async (t)
 
 t.test('errors of the router over HTTP/2', async (t) => {
   const host = await startHost(t);
-  host.provide('s', [await refusing(t)]);
+  host.provide('s', [await refusing()]);
   const client = session(t, host);
   const table: [string, OutgoingHttpHeaders, number][] = [
     ['/services/s/-/M', { authorization: 'Bearer x' }, 401],
@@ -290,7 +290,7 @@ t.test('what breaks off is a reset on the other side, never an end', async (t) =
 });
 
 t.test('a plugin of h2c that is away, and one that comes back', async (t) => {
-  const url = await refusing(t);
+  const url = await refusing();
   const host = await startHost(t);
   const id = host.provide('s', [url], H2C);
   t.equal((await call(host, '/services/s/-/M')).status, 502);

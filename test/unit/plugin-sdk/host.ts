@@ -4,6 +4,7 @@ import type { Code } from '../../../connect/index.js';
 import { createRegistry } from '../../../server/plugin-host/registry/registry.js';
 import type { Registry, RegistryOptions } from '../../../server/plugin-host/registry/registry.js';
 import { createRouter } from '../../../server/plugin-host/router/router.js';
+import { freePort } from '../../helpers/free-port.js';
 
 export interface TestHost {
   readonly url: string;
@@ -36,7 +37,7 @@ export async function startTestHost(
   const connect = createHandler(registry.handlers, { stopping: stopping.signal });
   const { port, close } = await listenBoth({
     host: '127.0.0.1',
-    port: options.port ?? 0,
+    port: options.port ?? (await freePort()),
     onRequest: (request, response) => {
       if (heldBack !== undefined && request.url?.startsWith('/services/') === true) {
         const error = new ConnectError(heldBack, 'held back');
