@@ -9,6 +9,8 @@ import { openDisk } from '../../../lightpeer/store/disk.js';
 import { openStore } from '../../../lightpeer/store/store.js';
 
 setFlagsFromString('--expose-gc');
+// Otherwise buffers that were collected count until a thread of V8's had time for them.
+setFlagsFromString('--no-concurrent-array-buffer-sweeping');
 const gc = runInNewContext('gc') as () => void;
 
 const MIB = 1 << 20;
