@@ -1,6 +1,6 @@
 /**
- * Loopback addresses for pods: each is given to one pod at a time. They begin anywhere, as other clusters of this machine
- * take theirs from the same range.
+ * Loopback addresses for pods: each is given to one pod at a time. They begin anywhere, as other processes of this machine
+ * take theirs from the same range; the clusters of this one go on where the last of them is.
  */
 import { randomInt } from 'node:crypto';
 
@@ -13,11 +13,12 @@ export interface Addresses {
 const FIRST = (127 << 24) | (64 << 16);
 const COUNT = 1 << 22;
 
+let next = randomInt(COUNT);
+
 const text = (address: number): string => [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
 
 export const createAddresses = (): Addresses => {
   const taken = new Set<string>();
-  let next = randomInt(COUNT);
   return {
     take: () => {
       if (taken.size >= COUNT / 2)

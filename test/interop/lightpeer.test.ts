@@ -31,7 +31,7 @@ interface GoPeer {
 }
 
 let hosts = 0;
-const nextHost = (): string => `127.74.1.${++hosts}`;
+const nextHost = (): string => `127.34.1.${++hosts}`;
 const open: (() => Promise<unknown>)[] = [];
 t.afterEach(async () => {
   await Promise.all(open.splice(0).map((close) => close()));

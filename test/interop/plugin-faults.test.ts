@@ -293,7 +293,7 @@ t.test('the host is killed under load, and comes back with its file', { skip }, 
   const folder = await mkdtemp(join(tmpdir(), 'xi-interop-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   const stateFile = join(folder, 'plugins.json');
-  const address = '127.79.1.1';
+  const address = '127.39.1.1';
   const host = await startProcess(address, stateFile);
   const plugin = await go.plugin(host.url);
   const caller = await startCaller(host.url);

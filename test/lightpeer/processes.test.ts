@@ -8,7 +8,7 @@ import { runTrial } from './trial.js';
 t.setTimeout(300_000);
 const COUNT = 4;
 const seed = Math.floor(Math.random() * 1e9);
-const fleet = await createFleet({ count: COUNT, net: '127.73.1' });
+const fleet = await createFleet({ count: COUNT, net: '127.33.1' });
 t.teardown(() => fleet.close());
 await Promise.all(Array.from({ length: COUNT }, (_, i) => fleet.start(i)));
 for (let i = 1; i < COUNT; i++) await fleet.join(i, 0);

@@ -37,7 +37,7 @@ const say = (line: string): void => void process.stdout.write(`${new Date().toIS
 say(`seed ${values.seed}, ${count} peers, ${values.writers} writers, ${values.seconds} s`);
 const fleet = await createFleet({
   count,
-  net: '127.71.1',
+  net: '127.31.1',
   verbose: values.verbose,
   ...(values.folder !== undefined && { folder: values.folder }),
 });

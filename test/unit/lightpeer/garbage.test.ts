@@ -20,7 +20,7 @@ const folder = await mkdtemp(join(tmpdir(), 'xi-peer-'));
 const clients = createClients();
 const open = new Set<{ close(): unknown }>();
 let hosts = 0;
-const nextHost = (): string => `127.72.4.${++hosts}`;
+const nextHost = (): string => `127.32.4.${++hosts}`;
 
 async function start(): Promise<Peer> {
   const host = nextHost();
@@ -88,7 +88,7 @@ t.test('blocks that no peer could pass on are refused, by whoever is told', asyn
   for (const peer of peers)
     for (const [block, message] of cases) await t.rejects(notify(peer, block), { code: 'refused', message });
   t.equal(peers[0].status().head.height, before);
-  const member = { address: '127.72.4.250:9081', name: 'x'.repeat(301) };
+  const member = { address: '127.32.4.250:9081', name: 'x'.repeat(301) };
   await t.rejects(
     clients.unary({ address: peers[0].address, method: PeerRpc.method.admit, timeoutMs: 10_000 }, { member }),
     { code: 'invalid', message: /has 301 characters/ },

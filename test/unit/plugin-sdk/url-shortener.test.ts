@@ -196,7 +196,7 @@ t.test('replicas share what they store', async (t) => {
 });
 
 t.test('replicas that start at once and name one another are one store', async (t) => {
-  const addresses = ['127.81.7.1', '127.81.7.2', '127.81.7.3'];
+  const addresses = ['127.41.7.1', '127.41.7.2', '127.41.7.3'];
   const peers = addresses.map((address) => `${address}:9081`).join();
   const folders = t.testdir({ 0: {}, 1: {}, 2: {} });
   const shorteners = await Promise.all(
