@@ -65,16 +65,18 @@ export function createNormaliser(namespace: string): Normaliser {
     let result = value.replace(UID, (uid) => uids.of(uid)).replaceAll(namespace, '<ns>');
     for (const prefix of prefixes)
       result = result.replace(new RegExp(`${prefix}[${SUFFIX}]{5}\\b`, 'g'), (name) => generated.of(name));
-    for (const [version, placeholder] of versions.known)
-      if (result.includes(version))
-        result = result.replace(new RegExp(`(?<![\\d.])${version}(?![\\d.])`, 'g'), placeholder);
-    return result
-      .replace(VERSION_FIELD, (_, head: string, version: string) => head + versions.of(version))
+    // Before the versions: one of a real cluster may be the number of the year, or of an RFC, or the digits of a suffix.
+    result = result
       .replace(TIME, (time, fraction?: string) =>
         Math.abs(Date.parse(time) - now) > DAY ? time : fraction === undefined ? '<time>' : '<microtime>',
       )
+      .replace(TOKEN_SUFFIX, '$1<suffix>');
+    for (const [version, placeholder] of versions.known)
+      if (result.includes(version))
+        result = result.replace(new RegExp(`(?<![\\d.]|RFC |DNS-)${version}(?![\\d.])`, 'g'), placeholder);
+    return result
+      .replace(VERSION_FIELD, (_, head: string, version: string) => head + versions.of(version))
       .replace(DIFF, '')
-      .replace(TOKEN_SUFFIX, '$1<suffix>')
       .replace(VERSIONS_IN_TEXT, '$1<version>$3<version>');
   };
 
