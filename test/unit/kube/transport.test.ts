@@ -419,7 +419,7 @@ t.test('answers that ask for another try', async (t) => {
   const waiting = create(kube, { signal: cancelling.signal });
   const before = server.seen.length;
   await until(() => server.seen.length > before);
-  setTimeout(() => cancelling.abort(), 20);
+  setTimeout(() => cancelling.abort(), 200);
   await expectFailure(t, waiting, { reason: 'cancelled', outcome: 'not_sent' });
 });
 
