@@ -1,6 +1,7 @@
 /** Messages as gRPC puts them on a stream: a byte that says whether it is compressed, four of its length, the message. */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import { configureTextEncoding, getTextEncoding } from '@bufbuild/protobuf/wire';
 import { PeerError } from '../port.js';
 import { MESSAGE_BYTES } from './session.js';
 
@@ -11,6 +12,17 @@ export type Method<I extends DescMessage, O extends DescMessage> = DescMethod & 
 
 /** A message with its prefix. Those that are given as such are sent as they are: one that goes to many is encoded once. */
 export type Frame = Buffer;
+
+/** A byte order mark is a character like others: a text that lost one, as by default, gives its block another digest. */
+const WHOLE = { ignoreBOM: true };
+const [lenient, strict] = [
+  new TextDecoder('utf-8', WHOLE),
+  new TextDecoder('utf-8', { ...WHOLE, fatal: true }),
+];
+configureTextEncoding({
+  ...getTextEncoding(),
+  decodeUtf8: (bytes, isStrict) => (isStrict === true ? strict : lenient).decode(bytes),
+});
 
 const PREFIX = 5;
 const NOTHING = Buffer.alloc(0);

@@ -23,7 +23,7 @@ import {
   fetchedFromWire,
   fetchedToWire,
 } from '../../../lightpeer/grpc/convert.js';
-import { createUnframer, encode, frame } from '../../../lightpeer/grpc/frames.js';
+import { createUnframer, decode, encode, frame } from '../../../lightpeer/grpc/frames.js';
 import { listen, methodsOf } from '../../../lightpeer/grpc/server.js';
 import { keepUp, MESSAGE_BYTES } from '../../../lightpeer/grpc/session.js';
 import { PeerError } from '../../../lightpeer/port.js';
@@ -37,7 +37,7 @@ import {
   ReplicateResponseSchema,
 } from '../../../proto/gen/xi/lightpeer/v1/peer_pb.js';
 
-const HOST = '127.73.9.1';
+const HOST = '127.33.9.1';
 const PORT = 9081;
 const ADDRESS = `${HOST}:${PORT}`;
 const { method } = Lightpeer;
@@ -107,6 +107,14 @@ t.test('what is written by hand is what the generated code writes and reads', as
       t.equal(shown(fetched.blocks.map(blockFromWire)), shown(blocks));
     }),
   );
+});
+
+t.test('texts that begin with a byte order mark keep it, whoever reads them', (t) => {
+  const [id, path] = ['\uFEFFid', '\uFEFF'];
+  const given: Block = { id, path, prevId: '', type: 1, payload: Buffer.from('x'), deleted: false, at: 0 };
+  const { blocks } = decode(FetchResponseSchema, encodeBlocks([given]).subarray(PREFIX));
+  t.match(blocks.map(blockFromWire), [{ id, path }]);
+  t.end();
 });
 
 t.test('a chain that begins with a snapshot is handed on as it comes, each message at once', async (t) => {
