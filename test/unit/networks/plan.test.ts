@@ -667,8 +667,11 @@ function checkReference(world: World): void {
     if (pods.some(({ uid }) => world.peer(uid).kind === 'ours')) continue;
     const first = pods.find(({ uid }) => world.isNoted(uid));
     if (first === undefined) continue;
-    world.write(first.uid);
-    world.settle();
+    // Where it has to join an older one, it forgets its block, and only the next one tells.
+    do {
+      world.write(first.uid);
+      world.settle();
+    } while (world.peer(first.uid).texts.length === 0);
     check(world);
     const { members } = world.peer(first.uid);
     for (const { uid, address } of pods)
