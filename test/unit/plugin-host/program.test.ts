@@ -16,6 +16,7 @@ import {
 } from '../../../proto/gen/connectplugin/v1/plugin_pb.js';
 import { runHost } from '../../../server/plugin-host/main.js';
 import { eventually } from '../../helpers/eventually.js';
+import { freePort } from '../../helpers/free-port.js';
 import { http2 } from '../connect/fixtures/served.js';
 
 const until = <T>(what: string, read: () => Promise<T>, passes: (value: T) => boolean): Promise<T> =>
@@ -282,7 +283,10 @@ t.test('its file names the plugins that it manages, and is followed', async (t) 
 });
 
 t.test('plugins stay registered when the host comes back', async (t) => {
-  const environment = { XI_PLUGIN_HOST_STATE: join(folder, 'state') };
+  const environment = {
+    XI_PLUGIN_HOST_STATE: join(folder, 'state'),
+    XI_PLUGIN_HOST_ADDRESS: `127.0.0.1:${await freePort()}`,
+  };
   const first = await start(t, environment);
   await provider(t, 'kept', first.url);
   await until(
@@ -292,7 +296,7 @@ t.test('plugins stay registered when the host comes back', async (t) => {
   );
   const [before] = (await status(first.url)).plugins;
   await first.close();
-  const second = await start(t, { ...environment, XI_PLUGIN_HOST_ADDRESS: new URL(first.url).host });
+  const second = await start(t, environment);
   const [after] = (await status(second.url)).plugins;
   t.equal(after?.runtimeId, before?.runtimeId);
   t.same(await types(second.url), ['kept']);
