@@ -35,7 +35,7 @@ export interface Fleet {
   partition(groups: readonly number[], way: Way): void;
   slow(index: number, delayMs: number): void;
   persist(index: number, payload: Buffer, options: { id?: string; timeoutMs?: number }): Promise<string>;
-  join(index: number, to: number): Promise<void>;
+  join(index: number, to: number, timeoutMs?: number): Promise<void>;
   status(index: number): Promise<Status | undefined>;
   /** Ids of all blocks, newest first. */
   chain(index: number): Promise<string[]>;
@@ -147,9 +147,9 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
       );
       return Response;
     },
-    join: async (index, to) => {
+    join: async (index, to, timeoutMs = 20_000) => {
       await clients.unary(
-        { address: addresses[index]!, method: Lightpeer.method.joinNetwork, timeoutMs: 20_000 },
+        { address: addresses[index]!, method: Lightpeer.method.joinNetwork, timeoutMs },
         { Address: addresses[to]! },
       );
     },

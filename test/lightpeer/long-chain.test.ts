@@ -43,7 +43,8 @@ await t.test('a hundred thousand blocks', async (t) => {
 
   await fleet.start(2);
   let joined = false;
-  const joining = fleet.join(2, 0).then(() => (joined = true));
+  // It gets all of them first.
+  const joining = fleet.join(2, 0, 120_000).then(() => (joined = true));
   let meanwhile = 0;
   while (!joined) {
     await fleet.persist(1, Buffer.from('meanwhile'), { timeoutMs: 60_000 });

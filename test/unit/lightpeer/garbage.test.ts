@@ -24,7 +24,9 @@ const nextHost = (): string => `127.32.4.${++hosts}`;
 
 async function start(): Promise<Peer> {
   const host = nextHost();
-  const peer = await startPeer({ repo: join(folder, host), host, port: 9081, sync: false });
+  // None is taken for dead because the machine is slow.
+  const limits = { silence: 60_000 };
+  const peer = await startPeer({ repo: join(folder, host), host, port: 9081, sync: false, limits });
   open.add(peer);
   await holdsWithin(() => peer.ready());
   return peer;

@@ -41,7 +41,9 @@ const open = new Set<{ close(): unknown }>();
 
 async function start(options: Partial<StartOptions> = {}): Promise<Peer> {
   const host = options.host ?? nextHost();
-  const peer = await startPeer({ repo: join(folder, host), host, port: 9081, ...options });
+  // None is taken for dead because the machine is slow.
+  const limits = { silence: 60_000 };
+  const peer = await startPeer({ repo: join(folder, host), host, port: 9081, limits, ...options });
   open.add(peer);
   await until(() => peer.ready());
   return peer;
