@@ -2,8 +2,8 @@
  * Plugins of other pods, found by what the API server says: Services with the label `xi-k8s.dev/plugin`. A pod is met as soon as it
  * answers, which may be before it is ready, and routed to for as long as it is ready; one that is no longer ready is left out at once.
  *
- * Pods of one Service that say the same of themselves are one plugin with many addresses. During a roll-out two versions are two
- * plugins, and the old one goes with its last pod.
+ * Pods of one Service that say the same of themselves are one plugin with many addresses, and so are those of Services that have a
+ * pod in common. During a roll-out two versions are two plugins, and the old one goes with its last pod.
  */
 import { createWorkQueue, ENDPOINT_SLICES, keyOf } from '../../ports.js';
 import type { Change, EndpointSlice, Kube, Log, Reflect } from '../../ports.js';
@@ -12,16 +12,15 @@ import { PLUGIN_LABEL } from '../names.js';
 import { podToken } from '../registry/identity.js';
 import type { Registry } from '../registry/registry.js';
 import { endpointsOf, serviceOf, slimSlice } from './endpoints.js';
-import type { Endpoint } from './endpoints.js';
-import { departed, leaveAlone, nextAsking, nothingFound, strangers, targetsOf } from './found.js';
+import { isStrange, leaveAlone, nextAsking, nothingFound, strangers } from './found.js';
 import type { Found, Kin } from './found.js';
+import { createKinship } from './kinship.js';
+import type { KinRegistry } from './kinship.js';
 import { NotOurs, meet } from './meet.js';
+import { createTurns } from './turns.js';
 
 /** What discovery needs of the registry. */
-export type DiscoveryRegistry = Pick<
-  Registry,
-  'admit' | 'addPod' | 'dropPod' | 'setTargets' | 'remove' | 'watch'
->;
+export type DiscoveryRegistry = KinRegistry & Pick<Registry, 'watch'>;
 
 export interface DiscoveryOptions {
   readonly kube: Kube;
@@ -52,76 +51,30 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
   const { kube, registry, hostUrl } = options;
   const log = options.log.child({ part: 'plugin-discovery' });
   const found = new Map<string, Found>();
+  const kinship = createKinship(registry);
+  // What a pod is told last is who it is.
+  const inTurn = createTurns();
 
-  const route = (at: Found): void => {
-    for (const kin of at.kin.values()) {
-      const targets = targetsOf(kin, at);
-      const text = targets.join(' ');
-      if (text === kin.targets) continue;
-      kin.targets = text;
-      registry.setTargets(kin.runtimeId, targets);
-    }
-    prune(at);
-  };
-
-  /** Takes out what has no pod left, as long as another version has some: a plugin whose pods are all away may come back. */
-  const prune = (at: Found): void => {
-    const routed = [...at.kin.values()].some(({ targets }) => targets !== '');
-    for (const [key, { runtimeId, members }] of at.kin) {
-      if (members.size > 0 || !routed) continue;
-      at.kin.delete(key);
-      registry.remove(runtimeId, 'other pods took its place');
-    }
-  };
-
-  const kinOf = (found: Found, info: PluginInfo): Kin => {
-    const key = JSON.stringify(info);
-    const known = found.kin.get(key);
-    if (known !== undefined) return known;
-    const identity = registry.admit({ ...info, origin: 'discovered', baseUrls: [] });
-    const kin: Kin = { ...identity, members: new Map(), targets: '' };
-    found.kin.set(key, kin);
-    return kin;
-  };
-
-  /** Ends an identity that nobody took. */
-  const dismiss = (at: Found, refused: Kin): void => {
-    for (const [key, kin] of at.kin)
-      if (kin === refused && kin.members.size === 0) {
-        at.kin.delete(key);
-        registry.remove(kin.runtimeId, 'it does not take its identity');
-      }
-  };
-
-  const isKnown = (at: Found, kin: Kin): boolean => [...at.kin.values()].includes(kin);
-
-  const meetOne = async (service: string, at: Found, key: string, signal: AbortSignal): Promise<void> => {
+  const meetOne = async (at: Found, key: string, signal: AbortSignal): Promise<void> => {
     const endpoint = at.wanted.get(key);
-    if (endpoint === undefined) return;
+    // Another Service may have had it met meanwhile.
+    if (endpoint === undefined || !isStrange(at, key, performance.now())) return;
+    const { pod, baseUrl } = endpoint;
     let kin: Kin | undefined;
     const isStillReady = (): boolean => endpoint.state === 'ready' && at.wanted.get(key)?.state === 'ready';
     const identify = (info: PluginInfo): Identity => {
-      if (!at.wanted.has(key)) throw new Error(`pod ${endpoint.pod.name} is gone`);
-      kin = kinOf(at, info);
-      registry.addPod(kin.runtimeId, endpoint.baseUrl);
-      return { runtimeId: kin.runtimeId, token: podToken(kin.token, endpoint.baseUrl) };
+      if (!at.wanted.has(key)) throw new Error(`pod ${pod.name} is gone`);
+      kin = kinship.identify(at, endpoint, info);
+      return { runtimeId: kin.runtimeId, token: podToken(kin.token, baseUrl) };
     };
     try {
       await meet(kube, { endpoint, hostUrl }, identify, signal);
       // The pod, or its identity, may have gone while it was spoken to.
-      if (kin === undefined || !at.wanted.has(key) || !isKnown(at, kin)) return;
+      if (kin === undefined || !at.wanted.has(key)) return;
+      if (!kinship.isKnown(kin)) return queue.add(at.service);
       at.leftAlone.delete(key);
-      // What started anew may say something else.
-      const others = [...at.kin.values()].filter((other) => other !== kin && other.members.delete(key));
-      const fresh = !kin.members.has(key);
-      kin.members.set(key, isStillReady());
-      route(at);
-      for (const { runtimeId } of others) registry.dropPod(runtimeId, endpoint.baseUrl);
-      if (fresh)
-        log.info(
-          { service, plugin: kin.runtimeId, pod: endpoint.pod.name, at: endpoint.baseUrl },
-          'plugin found',
-        );
+      if (kinship.join(at, key, kin, isStillReady()))
+        log.info({ service: at.service, plugin: kin.runtimeId, pod: pod.name, at: baseUrl }, 'plugin found');
     } catch (error) {
       if (!at.wanted.has(key)) return;
       // What a pod answers before it is ready is no last word: its routes may not be there yet.
@@ -130,12 +83,9 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
       // One that does not take its identity has said who it is. Of others the program may come up later: not all have a readiness probe.
       const forGood = kin !== undefined;
       at.leftAlone.set(key, leaveAlone(before, { why: error.message, forGood, now: performance.now() }));
-      if (kin !== undefined) dismiss(at, kin);
+      if (kin !== undefined) kinship.dismiss(kin);
       if (before?.why === error.message) return;
-      log.warn(
-        { service, pod: endpoint.pod.name, at: endpoint.baseUrl, why: error.message },
-        'plugin left alone',
-      );
+      log.warn({ service: at.service, pod: pod.name, at: baseUrl, why: error.message }, 'plugin left alone');
     }
   };
 
@@ -152,8 +102,11 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
       let again = false;
       const next = async (): Promise<void> => {
         for (let key = waiting.shift(); key !== undefined; key = waiting.shift()) {
-          const { state } = at.wanted.get(key) ?? {};
-          await meetOne(service, at, key, signal).catch((error: unknown) => {
+          const endpoint = at.wanted.get(key);
+          if (endpoint === undefined) continue;
+          const { state, pod } = endpoint;
+          const met = inTurn(pod.uid, () => meetOne(at, key, signal));
+          await met.catch((error: unknown) => {
             if (state === 'ready') failed.push(error);
             else again = true;
           });
@@ -166,49 +119,28 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
     },
   });
 
-  /** Brings what is known in line with what the API says now. */
-  const settle = (service: string, at: Found, before: ReadonlyMap<string, Endpoint>): void => {
-    const gone = departed(at, before);
-    for (const { members } of at.kin.values()) for (const [key] of gone) members.delete(key);
-    // One that is ready anew may be another program.
-    for (const key of at.leftAlone.keys())
-      if (at.wanted.get(key)?.state !== 'ready') at.leftAlone.delete(key);
-    route(at);
-    for (const [key, { baseUrl }] of gone) {
-      // The next pod may have its address already.
-      if ([...at.wanted].some(([other, endpoint]) => other !== key && endpoint.baseUrl === baseUrl)) continue;
-      for (const { runtimeId } of at.kin.values()) registry.dropPod(runtimeId, baseUrl);
-    }
-    if (strangers(at, performance.now()).length > 0) queue.add(service);
-  };
-
-  const forget = (service: string, at: Found): void => {
-    found.delete(service);
-    for (const { runtimeId } of [...at.kin.values()])
-      registry.remove(runtimeId, `Service ${service} is gone`);
-  };
-
   const change = ({ type, object }: Change<EndpointSlice>): void => {
     const service = serviceOf(object);
     if (service === undefined) return;
-    const at = found.get(service) ?? nothingFound();
+    const at = found.get(service) ?? nothingFound(service);
     found.set(service, at);
     if (type === 'deleted') at.slices.delete(keyOf(object));
     else at.slices.set(keyOf(object), object);
     const before = at.wanted;
     at.wanted = endpointsOf(at.slices.values());
-    settle(service, at, before);
-    if (at.slices.size === 0) forget(service, at);
+    // One that is ready anew may be another program.
+    for (const key of at.leftAlone.keys())
+      if (at.wanted.get(key)?.state !== 'ready') at.leftAlone.delete(key);
+    for (const one of kinship.settle(at, before))
+      if (strangers(one, performance.now()).length > 0) queue.add(one.service);
+    if (at.slices.size > 0) return;
+    found.delete(service);
+    kinship.forget(at);
   };
 
   /** The registry ended an identity of its own accord: those who have it are met anew. */
   const lost = (runtimeId: string): void => {
-    for (const [service, at] of found)
-      for (const [key, kin] of at.kin)
-        if (kin.runtimeId === runtimeId) {
-          at.kin.delete(key);
-          queue.addAfter(service, REMEET_MS);
-        }
+    for (const { service } of kinship.lose(runtimeId)) queue.addAfter(service, REMEET_MS);
   };
   const unwatch = registry.watch(({ kind, plugin }) => {
     if (kind === 'removed' && plugin.origin === 'discovered') lost(plugin.runtimeId);

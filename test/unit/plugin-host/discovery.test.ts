@@ -118,7 +118,7 @@ t.test('addresses', async (t) => {
 });
 
 t.test('one that is no plugin is asked again, less and less often', async (t) => {
-  const at = nothingFound();
+  const at = nothingFound('shop/storage');
   at.wanted = endpointsOf([slice([{}])]);
   const [key = ''] = at.wanted.keys();
   t.same(strangers(at, 0), [key]);
