@@ -1,14 +1,15 @@
-/** Which Services and EndpointSlices name a plugin's pods: several of one pod. */
+/** Which Services and EndpointSlices name a plugin's pods: several of one pod, those of another tenant, those that cannot be used. */
 import t from 'tap';
 import type { Test } from 'tap';
-import { DEPLOYMENTS, ENDPOINT_SLICES, PODS, SERVICES } from '../../kube/index.js';
+import { DEPLOYMENTS, ENDPOINT_SLICES, NAMESPACES, PODS, SERVICES } from '../../kube/index.js';
 import { reflectOf } from '../../server/app.js';
 import { startDiscovery } from '../../server/plugin-host/discovery/discovery.js';
 import { createRegistry } from '../../server/plugin-host/registry/registry.js';
 import type { Registry } from '../../server/plugin-host/registry/registry.js';
 import type { Log } from '../../server/ports.js';
-import { servePlugins, startTestPlugin } from '../helpers/plugins.js';
-import { NAMESPACE, deploymentOf, isComplete, podSpec, startCluster } from './controllers/cluster.js';
+import { servePlugins, sliceByHand, startTestPlugin } from '../helpers/plugins.js';
+import { runningPod } from '../helpers/running-pod.js';
+import { NAMESPACE, deploymentOf, isComplete, podOf, podSpec, startCluster } from './controllers/cluster.js';
 
 t.setTimeout(120_000);
 const { kube, eventually, deployment, pods } = await startCluster(t);
@@ -187,4 +188,68 @@ t.test('a pod that two Services name from the start is met as one plugin', async
   await caughtUp(registry);
   t.same(await whoAre(registry, 'both'), routedTo(registry, 'both'));
   await deleteService('both');
+});
+
+t.test('a slice that names a pod of another namespace is refused', async (t) => {
+  const spec = podSpec();
+  spec.containers = [{ name: 'main', image: 'plugin:1', ports: [{ name: 'plugin', containerPort: 8082 }] }];
+  const made = podOf('theirs', spec);
+  made.metadata!.labels = { 'test-plugin': 'theirs_1.0.0' };
+  await kube.create(PODS, NAMESPACE, made);
+  const { pod } = await runningPod(kube, NAMESPACE, 'theirs');
+  await kube.create(NAMESPACES, undefined, { metadata: { name: 'tenant-b' } });
+  await kube.create(ENDPOINT_SLICES, 'tenant-b', sliceByHand(pod, 8082));
+  const { registry, warned } = await startFinding(t, ['tenant-b']);
+  await eventually(
+    async () => warned,
+    ({ length }) => length > 0,
+    'it is said',
+  );
+  t.match(warned, [/^tenant-b\/theirs: .*names pods of namespace "default"/]);
+  t.same(registry.plugins(), []);
+  t.equal((await served.plugins.get('theirs'))!.identity(), undefined, 'the pod was not spoken to');
+});
+
+t.test('a Service of which nobody knows the port is named, once until it changes', async (t) => {
+  await deploy('ports');
+  await kube.create(SERVICES, NAMESPACE, serviceOf('ports', 'ports', ['http', 'metrics']));
+  const { registry, warned } = await startFinding(t, [NAMESPACE]);
+  const isSaid = (times: number) =>
+    eventually(
+      async () => warned,
+      ({ length }) => length === times,
+      `it is said ${times} times`,
+    );
+  const becomes = (ports: string[]) =>
+    kube.patch(
+      SERVICES,
+      { namespace: NAMESPACE, name: 'ports' },
+      {
+        type: 'json',
+        body: [{ op: 'replace', path: '/spec/ports', value: serviceOf('', '', ports).spec.ports }],
+      },
+    );
+  await isSaid(1);
+  t.match(warned, [/^default\/ports: .*http 8082, metrics 8082.*none .*plugin/]);
+  await kube.patch(
+    DEPLOYMENTS,
+    { namespace: NAMESPACE, name: 'ports' },
+    { type: 'merge', body: { spec: { replicas: 2 } } },
+  );
+  await eventually(
+    () => slicesOf('ports'),
+    (slices) => slices.some(({ endpoints }) => endpoints?.length === 2),
+    'it has one more pod',
+  );
+  await caughtUp(registry);
+  t.equal(warned.length, 1, 'that was said');
+  await becomes(['plugin', 'metrics']);
+  await isFound(registry, 'ports', 2);
+  t.equal(warned.length, 1);
+  await becomes(['http', 'metrics']);
+  await isSaid(2);
+  await becomes(['http', 'admin']);
+  await isSaid(3);
+  t.match(warned[2], /admin/);
+  await deleteService('ports');
 });

@@ -11,7 +11,7 @@ import type { Identity, PluginInfo } from '../introduce.js';
 import { PLUGIN_LABEL } from '../names.js';
 import { podToken } from '../registry/identity.js';
 import type { Registry } from '../registry/registry.js';
-import { endpointsOf, serviceOf, slimSlice } from './endpoints.js';
+import { endpointsOf, leftOutOf, podKey, serviceOf, slimSlice } from './endpoints.js';
 import { isStrange, leaveAlone, nextAsking, nothingFound, strangers } from './found.js';
 import type { Found, Kin } from './found.js';
 import { createKinship } from './kinship.js';
@@ -105,7 +105,7 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
           const endpoint = at.wanted.get(key);
           if (endpoint === undefined) continue;
           const { state, pod } = endpoint;
-          const met = inTurn(pod.uid, () => meetOne(at, key, signal));
+          const met = inTurn(podKey(pod), () => meetOne(at, key, signal));
           await met.catch((error: unknown) => {
             if (state === 'ready') failed.push(error);
             else again = true;
@@ -119,6 +119,15 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
     },
   });
 
+  /** Says once which endpoints of a labelled Service are not called, and why. */
+  const tellLeftOut = (at: Found): void => {
+    const why = leftOutOf(at.slices.values());
+    // One that has no pods for now is as it was.
+    if (why === at.leftOut || (why === '' && at.wanted.size === 0)) return;
+    at.leftOut = why;
+    if (why !== '') log.warn({ service: at.service, why }, 'endpoints of a labelled Service are left out');
+  };
+
   const change = ({ type, object }: Change<EndpointSlice>): void => {
     const service = serviceOf(object);
     if (service === undefined) return;
@@ -128,6 +137,7 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
     else at.slices.set(keyOf(object), object);
     const before = at.wanted;
     at.wanted = endpointsOf(at.slices.values());
+    tellLeftOut(at);
     // One that is ready anew may be another program.
     for (const key of at.leftAlone.keys())
       if (at.wanted.get(key)?.state !== 'ready') at.leftAlone.delete(key);

@@ -1,5 +1,6 @@
 /** Where the API says that plugins are: EndpointSlices of labelled Services, as places to dial. Pure. */
 import type { EndpointSlice } from '../../ports.js';
+import { quoted } from '../registry/rules.js';
 import { urlHost } from './addresses.js';
 
 const SERVICE_LABEL = 'kubernetes.io/service-name';
@@ -17,15 +18,29 @@ export interface Endpoint {
   readonly pod: { readonly namespace: string; readonly name: string; readonly uid: string };
 }
 
+/** A pod among all: a slice written by hand may have the uid of any pod, but its namespace is its own. */
+export const podKey = ({ namespace, uid }: Endpoint['pod']): string => `${namespace}/${uid}`;
+
+/** An endpoint among all. */
+const endpointKey = ({ pod, baseUrl }: Endpoint): string => `${podKey(pod)} ${baseUrl}`;
+
+/** Whether it is the key of an endpoint of the pod. */
+export const isOf = (pod: Endpoint['pod'], key: string): boolean => key.startsWith(`${podKey(pod)} `);
+
 /** The Service that a slice belongs to, as `namespace/name`; undefined for a slice that says none. */
 export function serviceOf({ metadata }: EndpointSlice): string | undefined {
   const name = metadata?.labels?.[SERVICE_LABEL];
   return name === undefined ? undefined : `${metadata?.namespace}/${name}`;
 }
 
+type Ports = NonNullable<EndpointSlice['ports']>;
+
+const usablePorts = ({ ports }: EndpointSlice): Ports =>
+  (ports ?? []).filter(({ protocol }) => protocol === undefined || protocol === 'TCP');
+
 /** The port named `plugin`, else the only one. */
-function portOf({ ports }: EndpointSlice): number | undefined {
-  const usable = (ports ?? []).filter(({ protocol }) => protocol === undefined || protocol === 'TCP');
+function portOf(slice: EndpointSlice): number | undefined {
+  const usable = usablePorts(slice);
   const port = usable.find(({ name }) => name === PORT_NAME) ?? (usable.length === 1 ? usable[0] : undefined);
   return port?.port ?? undefined;
 }
@@ -54,6 +69,22 @@ const stateOf = ({ conditions }: EndpointSlice['endpoints'][number]): Endpoint['
   return conditions?.ready === false ? 'starting' : 'ready';
 };
 
+/** Where an endpoint is and whose; else why nobody calls it. */
+function placeOf(
+  { metadata }: EndpointSlice,
+  { addresses, targetRef }: EndpointSlice['endpoints'][number],
+): Pick<Endpoint, 'host' | 'pod'> | string {
+  const host = urlHost(addresses[0] ?? '');
+  const { kind, name, namespace = metadata?.namespace, uid } = targetRef ?? {};
+  // What no pod is behind is none of the cluster's own addresses.
+  if (kind !== 'Pod' || host === undefined || !name || !uid || namespace === undefined)
+    return `EndpointSlice ${metadata?.name} has endpoints that are no pods with an IP address`;
+  // A Service has pods of its own namespace only: such a slice was written by hand, by one who may not even read that pod.
+  if (namespace !== metadata?.namespace)
+    return `EndpointSlice ${metadata?.name} names pods of namespace ${quoted(namespace)}, and may name those of its own only`;
+  return { host, pod: { namespace, name, uid } };
+}
+
 /** The pods behind the slices of one Service, one endpoint for each, IPv4 before IPv6, by a key of their own. */
 export function endpointsOf(slices: Iterable<EndpointSlice>): Map<string, Endpoint> {
   const byPod = new Map<string, Endpoint>();
@@ -63,15 +94,29 @@ export function endpointsOf(slices: Iterable<EndpointSlice>): Map<string, Endpoi
     if (port === undefined) continue;
     for (const endpoint of slice.endpoints ?? []) {
       const state = stateOf(endpoint);
-      const host = urlHost(endpoint.addresses[0] ?? '');
-      const { kind, name, namespace = slice.metadata?.namespace, uid } = endpoint.targetRef ?? {};
-      // What no pod is behind is none of the cluster's own addresses.
-      if (kind !== 'Pod' || host === undefined || !name || !uid || namespace === undefined) continue;
-      if (state === 'gone' || byPod.has(uid)) continue;
-      byPod.set(uid, { state, baseUrl: `http://${host}:${port}`, host, pod: { namespace, name, uid } });
+      const place = placeOf(slice, endpoint);
+      if (typeof place === 'string' || state === 'gone' || byPod.has(place.pod.uid)) continue;
+      byPod.set(place.pod.uid, { state, baseUrl: `http://${place.host}:${port}`, ...place });
     }
   }
-  return new Map(
-    [...byPod.values()].map((endpoint) => [`${endpoint.pod.uid} ${endpoint.baseUrl}`, endpoint]),
-  );
+  return new Map([...byPod.values()].map((endpoint) => [endpointKey(endpoint), endpoint]));
+}
+
+function whyNoPort(slice: EndpointSlice): string {
+  const ports = usablePorts(slice).map(({ name, port }) => `${name ? `${name} ` : ''}${port}`);
+  return ports.length === 0
+    ? 'it has no TCP port'
+    : `of its ports (${ports.join(', ')}) none is named ${PORT_NAME}: name that of the plugin so`;
+}
+
+/** Why endpoints of a Service are not called, whatever their pods are like: what its owner has to change. */
+export function leftOutOf(slices: Iterable<EndpointSlice>): string {
+  const reasons = new Set<string>();
+  for (const slice of slices) {
+    const endpoints = slice.endpoints ?? [];
+    if (endpoints.length > 0 && portOf(slice) === undefined) reasons.add(whyNoPort(slice));
+    for (const place of endpoints.map((endpoint) => placeOf(slice, endpoint)))
+      if (typeof place === 'string') reasons.add(place);
+  }
+  return [...reasons].sort().join('; ');
 }

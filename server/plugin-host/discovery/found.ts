@@ -30,6 +30,8 @@ export interface Found {
   /** By the slice's key. */
   readonly slices: Map<string, EndpointSlice>;
   wanted: Map<string, Endpoint>;
+  /** Why endpoints are not called, as it was said last; empty when there was nothing to say. */
+  leftOut: string;
   /** By the endpoint's key. */
   readonly leftAlone: Map<string, LeftAlone>;
   /** Each that one of its endpoints is a member of, at least. */
@@ -40,7 +42,7 @@ export interface Found {
 const ASK_AGAIN_MS = { first: 1_000, last: 30_000 };
 
 export const nothingFound = (service: string): Found => ({
-  ...{ service, slices: new Map(), wanted: new Map(), leftAlone: new Map(), kin: new Set() },
+  ...{ service, slices: new Map(), wanted: new Map(), leftOut: '', leftAlone: new Map(), kin: new Set() },
 });
 
 /** Where calls go: to the members that are ready, or else to those that leave and serve as yet. */

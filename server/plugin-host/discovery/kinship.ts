@@ -4,6 +4,7 @@
  */
 import type { PluginInfo } from '../introduce.js';
 import type { Registry } from '../registry/registry.js';
+import { isOf, podKey } from './endpoints.js';
 import type { Endpoint } from './endpoints.js';
 import { departed, isHere, relativesOf, targetsOf } from './found.js';
 import type { Found, Kin } from './found.js';
@@ -34,7 +35,7 @@ export interface Kinship {
 
 export function createKinship(registry: KinRegistry): Kinship {
   const all = new Map<string, Kin>();
-  /** The Services that name a pod, by its uid. */
+  /** The Services that name a pod, by its key. */
   const naming = new Map<string, Set<Found>>();
 
   const hold = (at: Found, kin: Kin): void => {
@@ -69,22 +70,22 @@ export function createKinship(registry: KinRegistry): Kinship {
   };
 
   /** The token that a pod has may be that of an endpoint that is gone: at its other ones it is met anew, and called meanwhile. */
-  const doubt = (uid: string): Found[] => {
-    const services = [...(naming.get(uid) ?? [])];
+  const doubt = (pod: Endpoint['pod']): Found[] => {
+    const services = [...(naming.get(podKey(pod)) ?? [])];
     for (const { members } of services.flatMap(({ kin }) => [...kin]))
-      for (const key of members.keys()) if (key.startsWith(`${uid} `)) members.set(key, false);
+      for (const key of members.keys()) if (isOf(pod, key)) members.set(key, false);
     return services;
   };
 
   const index = (at: Found, before: ReadonlyMap<string, Endpoint>): void => {
     for (const { pod } of before.values()) {
-      const services = naming.get(pod.uid);
+      const services = naming.get(podKey(pod));
       services?.delete(at);
-      if (services?.size === 0) naming.delete(pod.uid);
+      if (services?.size === 0) naming.delete(podKey(pod));
     }
     for (const [key, { pod }] of at.wanted) {
-      const services = naming.get(pod.uid) ?? new Set();
-      naming.set(pod.uid, services.add(at));
+      const services = naming.get(podKey(pod)) ?? new Set();
+      naming.set(podKey(pod), services.add(at));
       // What is a member by another Service is one here too.
       for (const { kin } of services) for (const one of kin) if (one.members.has(key)) hold(at, one);
     }
@@ -93,7 +94,7 @@ export function createKinship(registry: KinRegistry): Kinship {
   return {
     identify(at, { baseUrl, pod }, info) {
       const says = JSON.stringify(info);
-      const known = [...(naming.get(pod.uid) ?? [])].flatMap(({ kin }) => [...kin]);
+      const known = [...(naming.get(podKey(pod)) ?? [])].flatMap(({ kin }) => [...kin]);
       let kin = known.find((one) => one.says === says);
       if (kin === undefined) {
         const identity = registry.admit({ ...info, origin: 'discovered', baseUrls: [] });
@@ -111,7 +112,7 @@ export function createKinship(registry: KinRegistry): Kinship {
       const others = [...at.kin].filter((other) => other !== kin && other.members.delete(key));
       const fresh = !kin.members.has(key);
       kin.members.set(key, sinceReady);
-      for (const one of naming.get(pod.uid) ?? []) if (one.wanted.has(key)) hold(one, kin);
+      for (const one of naming.get(podKey(pod)) ?? []) if (one.wanted.has(key)) hold(one, kin);
       route(at);
       for (const { runtimeId } of others) registry.dropPod(runtimeId, baseUrl);
       return fresh;
@@ -124,7 +125,7 @@ export function createKinship(registry: KinRegistry): Kinship {
       index(at, before);
       const gone = departed(at, before);
       for (const { members } of at.kin) for (const [key] of gone) members.delete(key);
-      const touched = new Set([...relativesOf(at), ...gone.flatMap(([, { pod }]) => doubt(pod.uid))]);
+      const touched = new Set([...relativesOf(at), ...gone.flatMap(([, { pod }]) => doubt(pod))]);
       const endpoints = [...touched].flatMap(({ wanted }) => [...wanted]);
       const kin = [...at.kin];
       route(at);

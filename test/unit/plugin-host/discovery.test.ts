@@ -2,7 +2,12 @@
 import t from 'tap';
 import type { EndpointSlice, Pod } from '../../../kube/index.js';
 import { allowBaseUrlOf, ownAddresses, urlHost } from '../../../server/plugin-host/discovery/addresses.js';
-import { endpointsOf, serviceOf, slimSlice } from '../../../server/plugin-host/discovery/endpoints.js';
+import {
+  endpointsOf,
+  leftOutOf,
+  serviceOf,
+  slimSlice,
+} from '../../../server/plugin-host/discovery/endpoints.js';
 import {
   leaveAlone,
   nextAsking,
@@ -66,6 +71,32 @@ t.test('which port', async (t) => {
   t.same(ports({ name: 'a', port: 1 }, { name: 'b', port: 2 }), [], 'nobody knows which');
   t.same(ports({ name: 'plugin', port: 7, protocol: 'UDP' }), []);
   t.same(urls(slice([{}], { ports: null as never })), []);
+});
+
+t.test('pods of another namespace are not called', async (t) => {
+  const theirs = slice([{ targetRef: { kind: 'Pod', namespace: 'bank', name: 'p1', uid: 'u1' } }, {}]);
+  t.same(urls(theirs), ['http://10.0.0.2:8082']);
+  t.match(leftOutOf([theirs]), /^EndpointSlice storage-x1 names pods of namespace "bank"/);
+  const unsaid = slice([{ targetRef: { kind: 'Pod', name: 'p1', uid: 'u1' } }]);
+  t.same(urls(unsaid), ['http://10.0.0.1:8082'], 'its own is meant');
+});
+
+t.test('what is said of a Service that cannot be used', async (t) => {
+  const ports = (...ports: EndpointSlice['ports'] & object) => leftOutOf([slice([{}], { ports })]);
+  t.equal(ports({ name: 'http', port: 80 }), '');
+  t.equal(
+    ports({ name: 'http', port: 80 }, { name: 'metrics', port: 9090 }),
+    'of its ports (http 80, metrics 9090) none is named plugin: name that of the plugin so',
+  );
+  t.equal(ports({ name: 'plugin', port: 7, protocol: 'UDP' }), 'it has no TCP port');
+  t.equal(leftOutOf([slice([], { ports: [] })]), '', 'without a pod its ports are not known');
+  t.match(leftOutOf([slice([{ targetRef: { kind: 'Node', name: 'n' } }])]), /no pods with an IP address/);
+  const both = [
+    slice([{}], { ports: [] }),
+    slice([{ addresses: ['x.example'] }]),
+    slice([{}], { ports: [] }),
+  ];
+  t.match(leftOutOf(both), /^EndpointSlice storage-x1 has endpoints .*; it has no TCP port$/, 'each once');
 });
 
 t.test('a pod of two addresses is one endpoint', async (t) => {

@@ -18,16 +18,16 @@ const CONDITIONS = {
 };
 
 /** The endpoints of a Service with these pods, `p1` at 10.0.0.1. */
-const endpoints = (pods: Pods, port: number) =>
+const endpoints = (pods: Pods, port: number, namespace = 'shop') =>
   endpointsOf([
     {
-      metadata: { namespace: 'shop', name: 'slice', labels: {} },
+      metadata: { namespace, name: 'slice', labels: {} },
       addressType: 'IPv4',
       ports: [{ name: 'plugin', port }],
       endpoints: Object.entries(pods).map(([name, state]) => ({
         addresses: [`10.0.0.${name.slice(1)}`],
         conditions: CONDITIONS[state],
-        targetRef: { kind: 'Pod', namespace: 'shop', name, uid: name },
+        targetRef: { kind: 'Pod', namespace, name, uid: name },
       })),
     },
   ]);
@@ -53,11 +53,11 @@ function start(t: Test) {
       kinship.join(at, key, kin, endpoint.state === 'ready');
     }
   };
-  const service = (name: string, port = 8082) => {
-    const at = nothingFound(`shop/${name}`);
+  const service = (name: string, port = 8082, namespace = 'shop') => {
+    const at = nothingFound(`${namespace}/${name}`);
     const has = (pods: Pods): void => {
       const before = at.wanted;
-      at.wanted = endpoints(pods, port);
+      at.wanted = endpoints(pods, port, namespace);
       for (const one of kinship.settle(at, before)) meetAll(one);
     };
     return {
@@ -146,6 +146,20 @@ t.test('a program that two Services name by two ports is told anew when one of t
   t.same(told['p1'], { runtimeId, at: 'http://10.0.0.1:8082' });
   t.same(plugins(), [['1.0.0', 'http://10.0.0.1:8082']]);
   t.equal(least, 1, 'it was called meanwhile');
+});
+
+t.test('a slice of another namespace with the uid of a pod has no part in its plugin', async (t) => {
+  const { service, plugins, told } = start(t);
+  const [mine, theirs] = [service('a'), service('a', 8082, 'tenant-b')];
+  mine.has({ p1: 'ready' });
+  const { runtimeId } = told['p1']!;
+  theirs.has({ p1: 'ready' });
+  // Their pod has another name, so that in truth it is not met.
+  t.not(told['p1']!.runtimeId, runtimeId);
+  theirs.has({ p1: 'starting' });
+  t.same(plugins()[0], ['1.0.0', 'http://10.0.0.1:8082']);
+  mine.goes();
+  t.same(plugins().slice(1), [], 'nobody else holds it');
 });
 
 t.test('an identity that the registry ends is no longer known', async (t) => {
