@@ -42,8 +42,8 @@ const open = new Set<{ close(): unknown }>();
 async function start(options: Partial<StartOptions> = {}): Promise<Peer> {
   const host = options.host ?? nextHost();
   // None is taken for dead because the machine is slow.
-  const limits = { silence: 60_000 };
-  const peer = await startPeer({ repo: join(folder, host), host, port: 9081, limits, ...options });
+  const limits = { silence: 60_000, ...options.limits };
+  const peer = await startPeer({ repo: join(folder, host), host, port: 9081, ...options, limits });
   open.add(peer);
   await until(() => peer.ready());
   return peer;
