@@ -15,6 +15,7 @@ import { plan } from './plan.js';
 import type { Plan, Report, Situation } from './plan.js';
 import { createPodEvents } from './pod-events.js';
 import { createRoster } from './roster.js';
+import { createLook } from './sightings.js';
 import { createSteps } from './steps.js';
 
 export interface ControllerOptions {
@@ -65,7 +66,8 @@ export async function control(leadership: Leadership, options: ControllerOptions
     dropped: metrics.eventsDropped,
     instance: options.identity,
   });
-  const run = createSteps({ peers: options.peers, leadership, events, metrics });
+  const look = createLook(kube, signal);
+  const run = createSteps({ peers: options.peers, leadership, events, metrics, look });
   const doubts = createDoubts(options.peers);
   /** Since when a peer is silent, by uid. */
   const silentSince = new Map<string, number>();
@@ -103,7 +105,9 @@ export async function control(leadership: Leadership, options: ControllerOptions
       joined.delete(pod.uid);
       events.recovered(pod);
     }
-    for (const pod of departed) if (!busy.has(pod.uid)) roster.seenOff(key, pod.uid);
+    // One that is silent for a moment may list it.
+    const isSilent = standings.some(({ report }) => report?.kind === 'silent' && !report.lost);
+    for (const pod of departed) if (!busy.has(pod.uid) && !isSilent) roster.seenOff(key, pod.uid);
     for (const { pod, state, why = '', report } of standings)
       if (state === 'apart' && report?.kind === 'status' && !busy.has(pod.uid))
         events.tell(pod, 'Warning', 'PeerUnfit', why);

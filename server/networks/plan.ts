@@ -135,8 +135,11 @@ export function plan(situation: Situation): Plan {
         ...(why === undefined ? {} : { why }),
         ...(report === undefined ? {} : { report }),
       });
+    const taker = address === undefined ? undefined : situation.elsewhere.get(address);
     if (pod.phase !== 'running' || address === undefined)
       stand(pod.phase === 'over' ? 'over' : 'waiting', pod.why);
+    else if (taker !== undefined && taker.createdAt > pod.createdAt)
+      stand('unreachable', `its address ${address} is that of a younger pod of another network`);
     else if (report === undefined) stand('waiting', 'its peer has not been asked yet');
     else if (report.kind === 'silent') stand('unreachable', report.why);
     else {
@@ -165,11 +168,15 @@ export function plan(situation: Situation): Plan {
 
   const steps: Step[] = [];
   const here = new Set(pods.map(({ address }) => address));
+  const isTaken = (address: string): boolean =>
+    here.has(address) || situation.elsewhere.get(address) !== undefined;
+  const dropped = new Set<string>();
   for (const pod of departed)
-    if (pod.address !== undefined && !here.has(pod.address) && isListed(pod.address, after))
+    if (pod.address !== undefined && !isTaken(pod.address) && isListed(pod.address, after)) {
+      dropped.add(pod.address);
       steps.push({ do: 'leave', pod, why: 'its label was removed', contacts });
+    }
   for (const [pod, why] of leaving) steps.push({ do: 'leave', pod, why, contacts: [] });
-  const dropped = new Set(departed.map(({ address }) => address));
   for (const { pod, status } of main)
     for (const address of status?.members ?? [])
       // One that has still to leave forgets what it has by that; one that is dropped before keeps it.
@@ -198,9 +205,9 @@ export function plan(situation: Situation): Plan {
   return { steps, standings: [...standings.values()], contacts, done: doneNow(situation, main) };
 }
 
-/** Whether somebody lists the address, or nobody can be asked. */
+/** Whether somebody lists the address, or there are only such as cannot be asked. */
 const isListed = (address: string, nodes: readonly Node[]): boolean =>
-  nodes.every(({ status }) => status === undefined) ||
+  (nodes.length > 0 && nodes.every(({ status }) => status === undefined)) ||
   nodes.some(({ status }) => status?.members.includes(address) === true);
 
 /**

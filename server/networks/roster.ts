@@ -1,5 +1,6 @@
 /** Which pods belong to which network by their labels, kept up by the changes of pods. */
 import type { Change } from '../ports.js';
+import { byAge } from './halves.js';
 import { networkOf } from './network-key.js';
 import type { SharedNetworks } from './network-key.js';
 import type { LabelledPod, PeerPod } from './peer-pod.js';
@@ -75,7 +76,12 @@ export function createRoster(shared: SharedNetworks): Roster {
         network.pods.set(pod.uid, pod);
         // One that comes back under another label leaves by its move.
         networks.get(homes.get(pod.uid) ?? key)?.departed.delete(pod.uid);
-        if (pod.phase === 'running' && pod.address !== undefined) addresses.set(pod.address, pod);
+        if (pod.phase === 'running' && pod.address !== undefined) {
+          // Of two with one address the younger is the one that was given it last.
+          const known = addresses.get(pod.address);
+          if (known === undefined || known.uid === pod.uid || byAge(known, pod) < 0)
+            addresses.set(pod.address, pod);
+        }
       }
       for (const key of keys) tidy(key);
       return [...keys];

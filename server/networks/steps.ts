@@ -7,12 +7,14 @@ import { placeOf } from './peer-pod.js';
 import type { PeerPod } from './peer-pod.js';
 import type { Plan, Report, Step } from './plan.js';
 import type { PodEvents } from './pod-events.js';
+import type { Look, Sight } from './sightings.js';
 
 interface Options {
   readonly peers: Peers;
   readonly leadership: Leadership;
   readonly events: PodEvents;
   readonly metrics: NetworkMetrics;
+  readonly look: Look;
 }
 
 /** What the steps need of the network's own state. */
@@ -27,7 +29,7 @@ export interface Progress {
   keep(pod: PeerPod, report: Report | undefined): Promise<void>;
   /** The peer has left the network that it was in, and is empty. */
   left(pod: PeerPod): void;
-  /** All was tried for a pod without the label. */
+  /** All was tried for a pod without the label, or it is no more. */
   seenOff(pod: PeerPod): void;
 }
 
@@ -53,10 +55,12 @@ const NOTHING_HAPPENED: ReadonlySet<PeerFault> = new Set([...REFUSALS, 'unsuppor
 /** Contacts that one pass tries for a peer. */
 const CONTACTS = 3;
 
+type Join = Extract<Step, { do: 'join' | 'merge' }>;
+const isJoin = (step: Step): step is Join => step.do === 'join' || step.do === 'merge';
 const called = ({ namespace, name }: PeerPod): string => `${namespace}/${name}`;
 const words = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-export function createSteps({ peers, leadership, events, metrics }: Options) {
+export function createSteps({ peers, leadership, events, metrics, look }: Options) {
   const { signal } = leadership;
   const finishing = new AbortController();
   signal.addEventListener(
@@ -68,12 +72,11 @@ export function createSteps({ peers, leadership, events, metrics }: Options) {
   );
 
   /** Joins by the first contact that takes it. @throws the last contact's error. */
-  const join = async (
-    step: Extract<Step, { do: 'join' | 'merge' }>,
-    contacts: readonly PeerPod[],
-  ): Promise<PeerPod> => {
+  const join = async (step: Join, contacts: readonly PeerPod[]): Promise<PeerPod> => {
     let last = new PeerError('refused', 'there is nobody to join.');
     for (const contact of contacts) {
+      // The first was looked at already.
+      if (contact !== contacts[0] && (await look(contact).catch(() => 'gone')) !== 'as known') continue;
       try {
         const bounds = { signal: finishing.signal, timeoutMs: JOIN_MS };
         await peers[step.do](placeOf(step.pod), contact.address ?? '', bounds);
@@ -86,6 +89,15 @@ export function createSteps({ peers, leadership, events, metrics }: Options) {
       }
     }
     throw last;
+  };
+
+  /** The contacts to try for a peer, of which the first is still what is known of it. */
+  const lookedAt = async (contacts: readonly PeerPod[]): Promise<PeerPod[]> => {
+    for (const [i, contact] of contacts.entries())
+      if ((await look(contact)) === 'as known') return contacts.slice(i, i + CONTACTS);
+    if (contacts.length > 0)
+      throw new PeerError('refused', 'whom it could join is no longer what is known of it.');
+    return [];
   };
 
   /** Sees a peer off: it leaves by itself, or else a member drops it. */
@@ -106,7 +118,9 @@ export function createSteps({ peers, leadership, events, metrics }: Options) {
     const newest: PeerPod[] = [];
     let done = 0;
     const reports = new Map(plan.standings.map(({ pod, report }) => [pod.uid, report]));
-    const unfit = new Set<string>();
+    const isDeparted = ({ uid }: PeerPod): boolean => !reports.has(uid);
+    /** Those that have still to leave another network: they would carry its state into this one. */
+    const unfit = new Set(plan.steps.flatMap((step) => (step.do === 'leave' ? [step.pod.uid] : [])));
 
     /** Answers false when it was not done because the leading is over. */
     const act = async (step: Step): Promise<boolean> => {
@@ -117,19 +131,18 @@ export function createSteps({ peers, leadership, events, metrics }: Options) {
           return true;
         case 'leave':
           await leave(step);
+          unfit.delete(pod.uid);
           progress.left(pod);
           events.tell(pod, 'Normal', 'LeftNetwork', `The peer has left its network: ${step.why}.`);
           return true;
         default: {
-          // One that could not leave would carry the state of one network into another.
-          if (unfit.has(pod.uid)) return true;
           const report = reports.get(pod.uid);
-          const contacts = [...newest, ...step.contacts]
-            .filter(({ uid }) => uid !== pod.uid && !unfit.has(uid))
-            .slice(0, CONTACTS);
+          const contacts = await lookedAt(
+            [...newest, ...step.contacts].filter(({ uid }) => uid !== pod.uid && !unfit.has(uid)),
+          );
           const repeated = progress.isJoined(pod);
           if (contacts.length > 0) await progress.begin(pod, report);
-          // Writing that took its time.
+          // Looking and writing took their time.
           if (!leadership.holds()) return false;
           const began = performance.now();
           const contact = await join(step, contacts).catch(async (error: unknown) => {
@@ -159,9 +172,26 @@ export function createSteps({ peers, leadership, events, metrics }: Options) {
       }
     };
 
+    /** What is not done, as the pod is another than it was. */
+    const pass = ({ do: what, pod }: Step, sight: Sight): void => {
+      if (isDeparted(pod) && sight === 'gone') return progress.seenOff(pod);
+      unfit.add(pod.uid);
+      metrics.step(what, 'stale');
+      failures.push(`Pod ${called(pod)} is no longer what is known of it.`);
+    };
+
     for (const step of plan.steps) {
+      if (isJoin(step) && unfit.has(step.pod.uid)) continue;
+      const sight = await look(step.pod, isDeparted(step.pod)).catch((error: unknown) => {
+        if (signal.aborted) return 'changed' as const;
+        throw error;
+      });
       // A process that was stopped for a while learns here that another leads.
       if (!leadership.holds()) break;
+      if (sight !== 'as known') {
+        pass(step, sight);
+        continue;
+      }
       try {
         if (!(await act(step))) break;
         done++;
@@ -171,11 +201,10 @@ export function createSteps({ peers, leadership, events, metrics }: Options) {
         if (!(error instanceof PeerError)) throw error;
         metrics.step(step.do, error.fault);
         failures.push(words(error));
-        if (step.do === 'leave') unfit.add(step.pod.uid);
-        else if (step.do !== 'drop') events.tell(step.pod, 'Warning', 'JoinFailed', words(error));
+        if (isJoin(step)) events.tell(step.pod, 'Warning', 'JoinFailed', words(error));
       } finally {
         // Tried once: one that has no label is not ours to chase.
-        if (step.do === 'leave' && !reports.has(step.pod.uid)) progress.seenOff(step.pod);
+        if (isDeparted(step.pod)) progress.seenOff(step.pod);
       }
     }
     return { done, failures };
