@@ -69,11 +69,17 @@ async function passes({ metrics }: TestController, more = 6): Promise<void> {
 }
 const ipOf = ({ peer }: Member): string => peer.address.replace(/:\d+$/, '');
 
-/** The pod goes, and one of another network gets its address, with a state that is precious. */
-async function replaced(t: Test, pod: Member, network: string, give: (name: string, ip: string) => void) {
+/** The pod goes, the one that it was with drops it, and one of another network gets its address, with a state that is precious. */
+async function replaced(
+  t: Test,
+  { pod, other }: { pod: Member; other?: Member },
+  network: string,
+  give: (name: string, ip: string) => void,
+) {
   const ip = ipOf(pod);
   pod.peer.stop();
   await kube.delete(PODS, { namespace: 'default', name: pod.name });
+  if (other !== undefined) await together(other);
   const { name } = await makePod('default', undefined);
   give(name, ip);
   const peer = await startTestPeer(`${ip}:9081`, 'ours');
@@ -90,7 +96,7 @@ t.test('the only pod of a network goes unseen', async (t) => {
   const controller = start({ kube: world.kube });
   await until('a pass', () => value(controller.metrics, 'xi_network_pods{state="member"}'), Boolean);
   world.halt();
-  const b = await replaced(t, a, 'alone-other', world.give);
+  const b = await replaced(t, { pod: a }, 'alone-other', world.give);
   await passes(controller);
   world.goOn();
   const late = await makeMember('default', 'alone-other');
@@ -106,7 +112,7 @@ t.test('a pod goes unseen beside others', async (t) => {
   const controller = start({ kube: world.kube });
   await together(a, c);
   world.halt();
-  const b = await replaced(t, a, 'stale-other', world.give);
+  const b = await replaced(t, { pod: a, other: c }, 'stale-other', world.give);
   await passes(controller, 10);
   t.same(b.peer.told, [], 'it is told nothing');
   t.same(c.peer.payloads(), [], 'what it has comes nowhere else');
@@ -128,7 +134,7 @@ t.test('a Go pod goes unseen beside others', async (t) => {
   const controller = start({ kube: world.kube });
   await together(a, c);
   world.halt();
-  const b = await replaced(t, c, 'go-other', world.give);
+  const b = await replaced(t, { pod: c, other: a }, 'go-other', world.give);
   await passes(controller, 10);
   t.same(b.peer.told, [], 'it is told nothing');
   t.same(a.peer.payloads(), []);
