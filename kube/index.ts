@@ -19,6 +19,7 @@ export type { KubeLog } from './caller.js';
 export { keyOf, startReflector } from './reflector.js';
 export type { Change, Reflector, ReflectorOptions } from './reflector.js';
 export { createWorkQueue } from './queue.js';
+export { createTurns } from './turns.js';
 export type { WorkQueue, WorkQueueOptions } from './queue.js';
 export { backoffMs } from './backoff.js';
 export type { Backoff } from './backoff.js';

@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { backoffMs } from './backoff.js';
 import type { Backoff } from './backoff.js';
 import { MAX_TIMER_MS } from './timers.js';
+import { createTurns } from './turns.js';
 
 export interface WorkQueueOptions<K extends string> {
   /**
@@ -12,6 +13,13 @@ export interface WorkQueueOptions<K extends string> {
   reconcile(key: K, signal: AbortSignal): Promise<void | { requeueAfterMs: number }>;
   /** Keys that are worked on at once. Default 1. */
   concurrency?: number | undefined;
+  /** Whose a key is: of those that wait, one whose owner has the fewest under work comes first. All are one owner's by default. */
+  ownerOf?: ((key: K) => string) | undefined;
+  /**
+   * A key that is worked on for longer waits for something else than us, and others are worked on beside it, up to sixteen times
+   * as many as `concurrency`. Milliseconds; without it each counts until it ends.
+   */
+  patienceMs?: number | undefined;
   /** Default 200 ms, doubling to 60 s; half of each delay is random. */
   backoff?: Backoff | undefined;
   /** True for errors that a retry cannot mend: the key is left until it is added again. */
@@ -31,11 +39,16 @@ export interface WorkQueue<K extends string> {
   readonly size: number;
 }
 
+/** Keys that are worked on at once, those that take long among them, are so many times `concurrency` at most. */
+const BESIDE = 16;
+
 export function createWorkQueue<K extends string>(options: WorkQueueOptions<K>): WorkQueue<K> {
-  const { concurrency = 1, backoff = { baseMs: 200, maxMs: 60_000 } } = options;
-  const waiting = new Set<K>();
+  const { concurrency = 1, backoff = { baseMs: 200, maxMs: 60_000 }, ownerOf, patienceMs } = options;
+  const waiting = createTurns<K>({ ownersOf: (key) => [ownerOf?.(key) ?? ''] });
   const running = new Map<K, Promise<void>>();
   const again = new Set<K>();
+  /** Those of `running` that take long. */
+  const long = new Set<K>();
   const failures = new Map<K, number>();
   const delayed = new Map<K, { at: number; timer: NodeJS.Timeout }>();
   const stopping = new AbortController();
@@ -93,17 +106,34 @@ export function createWorkQueue<K extends string>(options: WorkQueueOptions<K>):
     }
   };
 
+  /** Lets others be worked on beside the key when it takes long. Answers what ends that. */
+  const bePatient = (key: K): (() => void) => {
+    if (patienceMs === undefined) return () => {};
+    const timer = setTimeout(() => {
+      long.add(key);
+      fill();
+    }, patienceMs);
+    return () => {
+      clearTimeout(timer);
+      long.delete(key);
+    };
+  };
+
   const fill = () => {
-    for (const key of waiting) {
-      if (running.size >= concurrency || stopping.signal.aborted) return;
-      waiting.delete(key);
+    while (!stopping.signal.aborted) {
+      if (running.size - Math.min(long.size, (BESIDE - 1) * concurrency) >= concurrency) return;
+      const key = waiting.take();
+      if (key === undefined) return;
+      const end = bePatient(key);
       running.set(
         key,
         // Begins after it is known as running: a reconcile may add its own key.
         Promise.resolve(key)
           .then(work)
           .finally(() => {
+            end();
             running.delete(key);
+            waiting.over(key);
             if (again.delete(key)) add(key);
             fill();
           }),

@@ -43,6 +43,7 @@ export { keyOf } from '../kube/reflector.js';
 export type { Change, Reflector } from '../kube/reflector.js';
 export { backoffMs } from '../kube/backoff.js';
 export { createWorkQueue } from '../kube/queue.js';
+export { createTurns } from '../kube/turns.js';
 export type { WorkQueue } from '../kube/queue.js';
 export { startElection } from '../kube/leases.js';
 export type { NetworkRef } from './networks/network-key.js';

@@ -9,6 +9,7 @@ import { followPods } from './follow-pods.js';
 import { isDoubtful, joining } from './halves.js';
 import { createLedger } from './ledger.js';
 import type { NetworkMetrics } from './network-metrics.js';
+import { ownerOf } from './network-key.js';
 import type { SharedNetworks } from './network-key.js';
 import type { PeerPod } from './peer-pod.js';
 import { plan } from './plan.js';
@@ -38,6 +39,8 @@ export interface ControllerOptions {
 
 /** Networks that are brought in line at once. */
 const AT_ONCE = 32;
+/** One that takes longer waits for its peers, and holds up no other, in milliseconds. */
+const PATIENCE_MS = 1_000;
 /** After steps a network is looked at again so soon, in milliseconds. */
 const LOOK_MS = 100;
 /** Peers that are asked in a second: with more pods than fit, each network is asked less often. */
@@ -67,7 +70,7 @@ export async function control(leadership: Leadership, options: ControllerOptions
     instance: options.identity,
   });
   const look = createLook(kube, signal);
-  const run = createSteps({ peers: options.peers, leadership, events, metrics, look });
+  const steps = createSteps({ peers: options.peers, leadership, events, metrics, look });
   const doubts = createDoubts(options.peers);
   /** Since when a peer is silent, by uid. */
   const silentSince = new Map<string, number>();
@@ -95,10 +98,10 @@ export async function control(leadership: Leadership, options: ControllerOptions
 
   const settle = (
     key: string,
-    { standings, steps }: Plan,
+    { standings, steps: due }: Plan,
     { departed }: Pick<Situation, 'departed'>,
   ): void => {
-    const busy = new Set(steps.flatMap((step) => (step.do === 'drop' ? [] : [step.pod.uid])));
+    const busy = new Set(due.flatMap((step) => (step.do === 'drop' ? [] : [step.pod.uid])));
     for (const { pod, state } of standings) {
       if (state !== 'member' || busy.has(pod.uid)) continue;
       roster.arrived(key, pod.uid);
@@ -140,7 +143,7 @@ export async function control(leadership: Leadership, options: ControllerOptions
       else rows.set(uid, text);
       return ledger.set(key, rows, until);
     };
-    const outcome = await run(key, decided, {
+    const outcome = await steps.run(key, decided, {
       isJoined: (pod) => joined.get(pod.uid) === pod.incarnation,
       begin: async (pod, report) => {
         if (report?.kind !== 'mute') return;
@@ -180,6 +183,8 @@ export async function control(leadership: Leadership, options: ControllerOptions
   const queue = createWorkQueue<string>({
     reconcile,
     concurrency: AT_ONCE,
+    patienceMs: PATIENCE_MS,
+    ownerOf,
     backoff: { baseMs: 200, maxMs: healthMs },
     // What the API server refuses it will refuse again; what peers do may change.
     isTerminal: (error) =>
@@ -211,6 +216,7 @@ export async function control(leadership: Leadership, options: ControllerOptions
       if (change.type === 'deleted') {
         const uid = change.object.metadata?.uid ?? '';
         events.forget(uid);
+        steps.forget(uid);
         silentSince.delete(uid);
         joined.delete(uid);
         doubts.forget(uid);

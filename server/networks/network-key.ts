@@ -27,5 +27,8 @@ export function networkOf(shared: SharedNetworks, namespace: string, id: string)
 export const namespacesOf = (shared: SharedNetworks, key: string): readonly string[] =>
   key.startsWith('/') ? (shared[key.slice(1)] ?? []) : [key.slice(0, key.indexOf('/'))];
 
+/** Who has the network with that key, among those who share our attention: its namespace, or a shared one itself. */
+export const ownerOf = (key: string): string => (key.startsWith('/') ? key : key.slice(0, key.indexOf('/')));
+
 /** A network's key as a key of a ConfigMap, where a slash may not be and no namespace holds an underscore. */
 export const ledgerKey = (key: string): string => key.replace('/', '_');

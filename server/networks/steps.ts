@@ -1,4 +1,5 @@
 /** Does what a plan says, one step after another. */
+import { setMaxListeners } from 'node:events';
 import { PeerError } from '../peer-error.js';
 import type { PeerFault } from '../peer-error.js';
 import type { Leadership, Peers } from '../ports.js';
@@ -62,7 +63,11 @@ const words = (error: unknown): string => (error instanceof Error ? error.messag
 
 export function createSteps({ peers, leadership, events, metrics, look }: Options) {
   const { signal } = leadership;
+  /** When a pod's peer last did not answer in time, by uid. */
+  const slow = new Map<string, number>();
   const finishing = new AbortController();
+  // Each join under way listens to it; that many are no leak.
+  setMaxListeners(0, finishing.signal);
   signal.addEventListener(
     'abort',
     () => setTimeout(() => finishing.abort(signal.reason), FINISH_MS).unref(),
@@ -113,7 +118,11 @@ export function createSteps({ peers, leadership, events, metrics, look }: Option
     }
   };
 
-  return async (network: string, plan: Plan, progress: Progress): Promise<Outcome> => {
+  /** Those that did not answer in time come last: a pass ends with the first that does not. */
+  const inOrder = (steps: readonly Step[]): Step[] =>
+    [...steps].sort((a, b) => (slow.get(a.pod.uid) ?? 0) - (slow.get(b.pod.uid) ?? 0));
+
+  const run = async (network: string, plan: Plan, progress: Progress): Promise<Outcome> => {
     const failures: string[] = [];
     const newest: PeerPod[] = [];
     let done = 0;
@@ -180,7 +189,7 @@ export function createSteps({ peers, leadership, events, metrics, look }: Option
       failures.push(`Pod ${called(pod)} is no longer what is known of it.`);
     };
 
-    for (const step of plan.steps) {
+    for (const step of inOrder(plan.steps)) {
       if (isJoin(step) && unfit.has(step.pod.uid)) continue;
       const sight = await look(step.pod, isDeparted(step.pod)).catch((error: unknown) => {
         if (signal.aborted) return 'changed' as const;
@@ -195,6 +204,7 @@ export function createSteps({ peers, leadership, events, metrics, look }: Option
       try {
         if (!(await act(step))) break;
         done++;
+        slow.delete(step.pod.uid);
         metrics.step(step.do, 'ok');
       } catch (error) {
         if (signal.aborted) break;
@@ -202,11 +212,21 @@ export function createSteps({ peers, leadership, events, metrics, look }: Option
         metrics.step(step.do, error.fault);
         failures.push(words(error));
         if (isJoin(step)) events.tell(step.pod, 'Warning', 'JoinFailed', words(error));
+        if (error.fault === 'deadline') {
+          if (!isDeparted(step.pod)) slow.set(step.pod.uid, performance.now());
+          break;
+        }
       } finally {
         // Tried once: one that has no label is not ours to chase.
         if (isDeparted(step.pod)) progress.seenOff(step.pod);
       }
     }
     return { done, failures };
+  };
+
+  return {
+    run,
+    /** Pods that are no more. */
+    forget: (uid: string): void => void slow.delete(uid),
   };
 }

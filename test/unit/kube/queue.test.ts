@@ -88,6 +88,35 @@ t.test('so many keys at once as concurrency says', async (t) => {
   t.equal(queue.size, 3);
 });
 
+t.test('whose owner has the fewest under work comes first', async (t) => {
+  const { queue, runs, keys } = held({ concurrency: 2, ownerOf: (key) => key[0]! });
+  for (const key of ['a1', 'a2', 'a3', 'a4', 'b1', 'b2']) queue.add(key);
+  await turn();
+  t.strictSame(keys(), ['a1', 'b1']);
+  runs[0]!.go();
+  await turn();
+  t.strictSame(keys(), ['a1', 'b1', 'a2']);
+  runs[2]!.go();
+  await turn();
+  t.strictSame(keys(), ['a1', 'b1', 'a2', 'a3'], 'b has one under work');
+  t.equal(queue.size, 4);
+});
+
+t.test('a key that takes long holds up no other, up to a bound', async (t) => {
+  const { queue, runs, keys } = held({ concurrency: 2, patienceMs: 10 });
+  const all = Array.from({ length: 40 }, (_, i) => `${i}`);
+  for (const key of all) queue.add(key);
+  await until(() => runs.length === 32);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  t.strictSame(keys(), all.slice(0, 32), 'sixteen times as many');
+  runs[5]!.go();
+  await until(() => runs.length === 33);
+  runs.forEach(({ go }) => go());
+  await until(() => runs.length === 40);
+  runs.forEach(({ go }) => go());
+  await until(() => queue.size === 0);
+});
+
 t.test('failures: back-off by key, forgotten after success, terminal ones left', async (t) => {
   const failures = new Map([
     ['flaky', 3],
