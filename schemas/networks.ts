@@ -92,7 +92,10 @@ export const Network = Type.Object(
           namespace: Type.String({ description: "The pod's namespace." }),
           address: Type.String({ description: 'Where its peer is.' }),
         },
-        { description: 'The member that the next pod would join by. Absent when nobody is reached.' },
+        {
+          description:
+            'The member that is asked first, and that the next pod would join by: one that is well and not behind. Absent when nobody is reached.',
+        },
       ),
     ),
     members: Type.Array(NetworkMember, { description: 'All pods with its label, by namespace and name.' }),
@@ -410,7 +413,7 @@ export const watch_network_state = defineFunction({
   name: 'watch_network_state',
   summary: 'Follow the blocks of a network as they come',
   description: `Streams the blocks of a network's chain, oldest first, then each as it comes. When the peer that it reads from goes,
-another goes on where it was. After \`cursor\` only later ones come.`,
+or its disk refuses to write, another goes on where it was. After \`cursor\` only later ones come.`,
   effect: 'read',
   mode: 'stream',
   params: {

@@ -32,6 +32,10 @@ export class PeerError extends Error {
   }
 }
 
+/** Whether what was asked may have happened all the same. */
+export const mayHaveHappened = ({ fault }: PeerError): boolean =>
+  ['deadline', 'unreachable', 'broken'].includes(fault);
+
 /** Translates what a Peers port threw; anything else comes back as it is. `changing`: the call would have changed something. */
 export function fromPeer(error: unknown, changing = false): unknown {
   if (!(error instanceof PeerError)) return error;
@@ -39,7 +43,7 @@ export function fromPeer(error: unknown, changing = false): unknown {
   if (fault === 'refused') return new AppError('conflict', message, {}, error);
   if (fault === 'invalid') return new AppError('invalid_params', message, {}, error);
   if (fault === 'overloaded') return new AppError('overloaded', message, {}, error);
-  const sent = changing && ['deadline', 'unreachable', 'broken'].includes(fault);
+  const sent = changing && mayHaveHappened(error);
   return new AppError(
     fault === 'deadline' ? 'deadline_exceeded' : 'bad_gateway',
     sent ? `${message} The change may or may not have happened: look before you send it again.` : message,

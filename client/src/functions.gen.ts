@@ -221,7 +221,7 @@ export interface Network {
   namespaces: string[];
   /** Whether the operator's configuration lets it span namespaces. */
   shared: boolean;
-  /** The member that the next pod would join by. Absent when nobody is reached. */
+  /** The member that is asked first, and that the next pod would join by: one that is well and not behind. Absent when nobody is reached. */
   contact?: {
     /** The pod's name. */
     pod: string;
@@ -1572,7 +1572,7 @@ export interface Functions {
    * Follow the blocks of a network as they come.
    *
    * Streams the blocks of a network's chain, oldest first, then each as it comes. When the peer that it reads from goes,
-   * another goes on where it was. After `cursor` only later ones come.
+   * or its disk refuses to write, another goes on where it was. After `cursor` only later ones come.
    */
   watch_network_state: {
     effect: 'read';

@@ -72,7 +72,10 @@ export interface Plan {
   readonly steps: readonly Step[];
   /** In the order of the pods. */
   readonly standings: readonly Standing[];
-  /** The members in the order in which they are tried as contacts: those that can be asked first, newest first. */
+  /**
+   * The members in the order in which they are tried as contacts: those that can be asked first, of them the well before those in
+   * trouble, then those whose chains are foremost, newest first.
+   */
   readonly contacts: readonly PeerPod[];
   /** What `done` should be, before the steps. */
   readonly done: ReadonlyMap<string, string>;
@@ -120,6 +123,13 @@ function misplaced(node: Node, nodes: readonly Node[], situation: Situation): st
   return goes > 0 ? `it is with ${there[0]}, which belongs to another network` : undefined;
 }
 
+/** Below 0 when `a` is the better contact. One whose disk refuses may be a member still, and has what there was before. */
+const byUse = (a: Node, b: Node): number =>
+  Number(a.status === undefined) - Number(b.status === undefined) ||
+  Number(a.status?.trouble !== undefined) - Number(b.status?.trouble !== undefined) ||
+  (b.status?.height ?? 0) - (a.status?.height ?? 0) ||
+  byAge(b.pod, a.pod);
+
 /** Decides. */
 export function plan(situation: Situation): Plan {
   const { pods, reports, departed } = situation;
@@ -162,9 +172,7 @@ export function plan(situation: Situation): Plan {
     halves: [main = [], ...others],
     held,
   } = halves(after, situation);
-  const contacts = [...main]
-    .sort((a, b) => Number(a.status === undefined) - Number(b.status === undefined) || byAge(b.pod, a.pod))
-    .map(({ pod }) => pod);
+  const contacts = [...main].sort(byUse).map(({ pod }) => pod);
 
   const steps: Step[] = [];
   const here = new Set(pods.map(({ address }) => address));

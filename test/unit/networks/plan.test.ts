@@ -80,6 +80,17 @@ const cases: Case[] = [
     states: 'mma',
     contacts: 'ba',
   },
+  {
+    title: 'contacts: one in trouble is the last, and one that lags comes after the others',
+    pods: {
+      a: knows('a', 'abc', 5),
+      b: knows('b', 'abc', 3),
+      c: { ...knows('c', 'abc', 5), trouble: 'disk' } as Report,
+    },
+    steps: [],
+    states: 'mmm',
+    contacts: 'abc',
+  },
   { title: 'all know each other', pods: { a: 'abc', b: 'abc', c: 'abc' }, steps: [], states: 'mmm' },
   {
     title: 'one that was dropped and does not know it joins again',
