@@ -24,7 +24,7 @@ export type WatchEvent =
   | { readonly type: 'live'; readonly cursor: string };
 
 export interface PersistOptions {
-  /** A retry with the same id makes no second block. Default: a random UUID. `[A-Za-z0-9][A-Za-z0-9_:-]{0,199}`. */
+  /** A retry with the same id and content makes no second block; other content is refused. Default: a random UUID. `[A-Za-z0-9][A-Za-z0-9_:-]{0,199}`. */
   readonly id?: string;
   /** Default: empty, the only state. */
   readonly path?: string;
@@ -46,7 +46,7 @@ export interface WatchOptions {
 export interface PeerPort {
   /**
    * Adds a payload to the network's chain. Resolves when every member has it on disk. Rejects with PeerError:
-   * `invalid` (too large, bad path), `timeout` (the block may still appear: retry with the same id), `disk`, `closed`.
+   * `invalid` (too large, bad path), `exists` (the chain has another block with that id), `timeout` (the block may still appear: retry with the same id), `disk`, `closed`.
    */
   persist(payload: Uint8Array, options?: PersistOptions): Promise<{ readonly id: string }>;
   /** The CLIENT blocks, newest first, as the chain stands at the call. */
@@ -60,6 +60,8 @@ export interface PeerPort {
 
 export type PeerErrorCode =
   | 'invalid'
+  /** Something else has that id. */
+  | 'exists'
   | 'timeout'
   | 'disk'
   | 'closed'

@@ -370,7 +370,7 @@ to their state file: where they share one file a block without \`path\`, where t
 chain alone. Exactly one of \`payload\`, \`payload_base64\`, \`deleted\` is given, at most ${MAX_PAYLOAD_BYTES} bytes, and no more than a
 request may hold (\`XI_BODY_LIMIT_BYTES\`; base64 takes a third more). The answer
 comes when every member of ours has the block on disk. When it fails late the block may be there all the same: a call again with
-the same \`id\` adds it once.`,
+the same \`id\` and content adds it once; other content under an id that the chain has is refused.`,
   effect: 'update',
   params: {
     namespace,
@@ -390,10 +390,10 @@ the same \`id\` adds it once.`,
         maxLength: 1024,
         pattern: STATE_PATH,
         'x-rule':
-          "a path inside the folder, whose parts are not empty, do not begin with '.' and do not end as unfinished files do ('~', '.tmp', '.swp', '.swx', '.part'), without '\\\\' and drive",
+          "a path inside the folder, whose parts are not empty, do not begin with '.' and do not end as unfinished files do ('~', '.tmp', '.swp', '.swx', '.part'), of at most 255 bytes each, without '\\\\' and drive",
       }),
     ),
-    deleted: Type.Optional(Type.Literal(true, { description: 'The file at `path` is gone.' })),
+    deleted: Type.Optional(Type.Boolean({ description: 'The file at `path` is gone.' })),
     id: Type.Optional(
       Type.String({
         description:

@@ -6,6 +6,7 @@ import { AppError } from './errors.js';
  * - `foreign`: something answers, but not as a lightpeer does.
  * - `refused`: the peer answered that it will not; its own words are in the message.
  * - `overloaded`: it has no room for more now; `broken`: its disk refuses; `invalid`: what was asked makes no sense to it.
+ * - `exists`: it has something else under that id.
  * - `unsupported`: the peer speaks the reference's protocol only.
  * - `cancelled`: the caller's signal fired.
  */
@@ -17,6 +18,7 @@ export type PeerFault =
   | 'overloaded'
   | 'broken'
   | 'invalid'
+  | 'exists'
   | 'unsupported'
   | 'cancelled';
 
@@ -42,6 +44,7 @@ export function fromPeer(error: unknown, changing = false): unknown {
   const { fault, message } = error;
   if (fault === 'refused') return new AppError('conflict', message, {}, error);
   if (fault === 'invalid') return new AppError('invalid_params', message, {}, error);
+  if (fault === 'exists') return new AppError('already_exists', message, {}, error);
   if (fault === 'overloaded') return new AppError('overloaded', message, {}, error);
   const sent = changing && mayHaveHappened(error);
   return new AppError(

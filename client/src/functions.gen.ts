@@ -1128,7 +1128,7 @@ export interface PersistToNetworkParams {
   /** Which file of a shared folder it is. Absent: the only state. */
   path?: string;
   /** The file at `path` is gone. */
-  deleted?: true;
+  deleted?: boolean;
   /** The block's id; a random one when absent. The reference's peers keep a block in a file of that name. */
   id?: string;
 }
@@ -1559,7 +1559,7 @@ export interface Functions {
    * chain alone. Exactly one of `payload`, `payload_base64`, `deleted` is given, at most 4128768 bytes, and no more than a
    * request may hold (`XI_BODY_LIMIT_BYTES`; base64 takes a third more). The answer
    * comes when every member of ours has the block on disk. When it fails late the block may be there all the same: a call again with
-   * the same `id` adds it once.
+   * the same `id` and content adds it once; other content under an id that the chain has is refused.
    */
   persist_to_network: {
     effect: 'update';

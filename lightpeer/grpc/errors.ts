@@ -9,6 +9,7 @@ const CANCELLED = 1;
 const UNKNOWN = 2;
 const INVALID_ARGUMENT = 3;
 const DEADLINE_EXCEEDED = 4;
+const ALREADY_EXISTS = 6;
 const RESOURCE_EXHAUSTED = 8;
 const FAILED_PRECONDITION = 9;
 const ABORTED = 10;
@@ -18,6 +19,7 @@ const UNAVAILABLE = 14;
 
 const CODES: Record<PeerErrorCode, number> = {
   invalid: INVALID_ARGUMENT,
+  exists: ALREADY_EXISTS,
   timeout: DEADLINE_EXCEEDED,
   disk: INTERNAL,
   closed: FAILED_PRECONDITION,
@@ -30,6 +32,7 @@ const CODES: Record<PeerErrorCode, number> = {
 
 const MEANINGS: Partial<Record<number, PeerErrorCode>> = {
   [INVALID_ARGUMENT]: 'invalid',
+  [ALREADY_EXISTS]: 'exists',
   [DEADLINE_EXCEEDED]: 'timeout',
   [INTERNAL]: 'disk',
   [UNAVAILABLE]: 'unreachable',

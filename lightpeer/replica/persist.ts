@@ -14,6 +14,12 @@ const RETRY_MS = 30;
 
 export type Persist = (payload: Uint8Array, options?: PersistOptions) => Promise<{ id: string }>;
 
+const sameContent = (a: Block, b: Block): boolean =>
+  a.type === b.type &&
+  a.path === b.path &&
+  a.deleted === b.deleted &&
+  Buffer.compare(a.payload, b.payload) === 0;
+
 export function createPersist(state: State, changes: Changes): Persist {
   const { clock, transport } = state;
 
@@ -47,6 +53,20 @@ export function createPersist(state: State, changes: Changes): Persist {
 
   async function persist(payload: Uint8Array, options: PersistOptions = {}): Promise<{ id: string }> {
     const block = checked(payload, options);
+    await order(block, options);
+    // Whoever orders takes a known id for a retry. What it stands for the own chain tells, as every member has the block by now.
+    const there = options.id === undefined ? undefined : await state.store.find(block.id);
+    if (there !== undefined && !sameContent(there.block, block))
+      throw new PeerError(
+        'exists',
+        `the chain has another block with the id ${block.id}: a retry has the same payload and path, and another block another id`,
+      );
+    state.counters.persisted++;
+    return { id: block.id };
+  }
+
+  /** Resolves when every member has a block with the id. */
+  async function order(block: Block, options: PersistOptions): Promise<void> {
     const deadline = clock.now() + (options.timeoutMs ?? PERSIST_MS);
     let why = 'the peer is between two views';
     for (;;) {
@@ -67,8 +87,7 @@ export function createPersist(state: State, changes: Changes): Persist {
           await changes.wait(Math.min(left, 1000));
           continue;
         }
-        state.counters.persisted++;
-        return { id: block.id };
+        return;
       } catch (error) {
         const { code, message } = error as PeerError;
         if (code === 'overloaded' || code === 'invalid' || (code === 'disk' && state.mode === 'failed'))

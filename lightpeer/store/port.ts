@@ -56,6 +56,8 @@ export interface Store extends Growing {
   newestFirst(below?: number): AsyncIterable<Placed>;
   /** The same, some at a time. */
   newestParts(below?: number): AsyncIterable<readonly Placed[]>;
+  /** The block with an id; undefined when the chain has none, or has dropped it. */
+  find(id: string): Promise<Placed | undefined>;
   heightOf(id: string): Promise<number | undefined>;
   /** What a chain that begins after the origin begins with. */
   snapshot(): Snapshot;

@@ -222,11 +222,12 @@ export async function openStore(disk: Disk): Promise<Store> {
         yield some.reverse().filter(({ height }) => height < below);
       }
     },
-    heightOf: (id) =>
+    heightOf: async (id) => (await self.find(id))?.height,
+    find: (id) =>
       reading(async (file) => {
         for (const position of file.candidates(id)) {
           const [found] = await file.some(position, position + 1);
-          if (found?.block.id === id) return found.height;
+          if (found?.block.id === id) return found;
         }
         return undefined;
       }),

@@ -1,6 +1,5 @@
 /** The state of a network: reading its blocks, adding one, following them. */
 import type { NetworkStateItem } from '../../schemas/networks.js';
-import { MAX_PAYLOAD_BYTES } from '../../schemas/networks.js';
 import type { Static } from '@sinclair/typebox';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,6 +11,7 @@ import type { PeerPod } from '../networks/peer-pod.js';
 import { PeerError, fromPeer, mayHaveHappened } from '../peer-error.js';
 import type { PeerFault } from '../peer-error.js';
 import type { Deps, Plan } from '../ports.js';
+import { payloadOf } from './networks-block.js';
 import { blockView, contactsOf, surveyOf } from './networks-view.js';
 
 type StateItem = Static<typeof NetworkStateItem>;
@@ -32,32 +32,6 @@ const OWN_FAULTS: ReadonlySet<PeerFault> = new Set([
   'foreign',
 ]);
 
-/** The payload of a new block, checked. */
-function payloadOf(params: Filled<Contracts['persist_to_network']>): Buffer {
-  const { payload, payload_base64: base64, deleted, path } = params;
-  const given = Object.entries({ payload, payload_base64: base64, deleted }).filter(
-    ([, value]) => value !== undefined,
-  );
-  const refuse = (field: string, message: string) =>
-    invalidParams('persist_to_network', [{ field, message }]);
-  if (given.length !== 1)
-    throw refuse(
-      '',
-      `need exactly one of payload, payload_base64, deleted, and have ${given.map(([key]) => key).join(' and ') || 'none'}`,
-    );
-  if (deleted === true && path === undefined)
-    throw refuse('path', 'is required with deleted: it names the file that is gone');
-  if (base64 !== undefined && base64.length % 4 !== 0)
-    throw refuse('payload_base64', 'must be base64, whose length is a multiple of 4');
-  const bytes = base64 === undefined ? Buffer.from(payload ?? '', 'utf8') : Buffer.from(base64, 'base64');
-  if (bytes.byteLength > MAX_PAYLOAD_BYTES)
-    throw new AppError(
-      'payload_too_large',
-      `The payload has ${bytes.byteLength} bytes; a block holds at most ${MAX_PAYLOAD_BYTES}.`,
-    );
-  return bytes;
-}
-
 const speaksOurs = (plan: Plan, pod: PeerPod): boolean =>
   plan.standings.some((standing) => standing.pod.uid === pod.uid && standing.report?.kind === 'status');
 
@@ -75,6 +49,7 @@ async function byFirst<T>(
     try {
       return await ask(contact);
     } catch (error) {
+      if (error instanceof PeerError && error.fault === 'exists') throw error;
       if (call.signal.aborted || !isPassing(error)) throw told ?? error;
       if (told === undefined || (mayHaveHappened(error) && !mayHaveHappened(told))) told = error;
     }

@@ -25,6 +25,7 @@ const FAULTS: Partial<Record<codes, PeerFault>> = {
   [codes.INTERNAL]: 'broken',
   [codes.RESOURCE_EXHAUSTED]: 'overloaded',
   [codes.INVALID_ARGUMENT]: 'invalid',
+  [codes.ALREADY_EXISTS]: 'exists',
 };
 
 /** What grpc-js says of an endpoint that does not speak HTTP/2, of an answer that is no gRPC, or of bytes that are no message. */
@@ -43,6 +44,7 @@ const wordsOf: Record<PeerFault, (what: string, details: string) => string> = {
   overloaded: (what, details) => `${what} cannot take it now: ${details}.`,
   broken: (what, details) => `${what} fails: ${details}.`,
   invalid: (what, details) => `${what} refuses: ${details}.`,
+  exists: (what, details) => `${what} refuses: ${details}.`,
   unsupported: (what, details) => `${what} cannot do that: ${details}.`,
   cancelled: (what) => `The call to ${what} was cancelled.`,
 };

@@ -102,8 +102,13 @@ export async function networkSuite(t: Test, target: Target, lab: NetworkLab): Pr
   });
 
   await t.test('persist_to_network, query_network', async (t) => {
-    for (const payload of ['first', 'second', 'third'])
+    for (const payload of ['first', 'second'])
       has(t, await fn('persist_to_network', { network: 'pair', payload }), 200);
+    const third = { network: 'pair', payload: 'third', id: 'mine' };
+    for (const _ of ['once', 'again']) has(t, await fn('persist_to_network', third), 200);
+    const other = await fn('persist_to_network', { ...third, payload: 'other' });
+    has(t, other, 409, 'already_exists');
+    t.match(other.body['detail'], /another block with the id mine/);
     const bytes = Buffer.from([0, 255, 254]).toString('base64');
     const persisted = await fn('persist_to_network', { network: 'pair', payload_base64: bytes });
     t.match(persisted.body, { network: 'pair', pod: /^(one|two)$/, id: /./, size_bytes: 3 });
@@ -454,6 +459,16 @@ export async function networkSuite(t: Test, target: Target, lab: NetworkLab): Pr
     has(t, await fn('persist_to_network', { network: 'pair' }), 400, 'invalid_params');
     has(t, await fn('persist_to_network', { network: 'pair', payload_base64: 'abc' }), 400, 'invalid_params');
     has(t, await fn('persist_to_network', { network: 'pair', deleted: true }), 400, 'invalid_params');
+    for (const path of ['é'.repeat(128), 'a\ud800', 'a\ufffd', '😀/'.repeat(400) + 'a']) {
+      const unwritable = await fn('persist_to_network', { network: 'pair', payload: '', path });
+      has(t, unwritable, 400, 'invalid_params');
+      t.match(unwritable.body['errors'], [{ field: 'path' }]);
+    }
+    const lone = await fn('persist_to_network', { network: 'pair', payload: 'a\ud800b' });
+    has(t, lone, 400, 'invalid_params');
+    t.match(lone.body['errors'], [{ field: 'payload', message: /payload_base64/ }]);
+    const both = { network: 'pair', payload: '', deleted: false, path: '😀'.repeat(63) };
+    has(t, await fn('persist_to_network', both, '?dry_run=true'), 200);
     const odd = await fn('query_network', { network: 'pair', continue: 'no such page' });
     has(t, odd, 400, 'invalid_params');
     t.match(odd.body['errors'], [{ field: 'continue', message: /no place to continue from/ }]);

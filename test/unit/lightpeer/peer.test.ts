@@ -186,6 +186,25 @@ t.test('the largest payload reaches all members, and a retry with its id is no s
   }
 });
 
+t.test('an id that the chain has is no other block, whoever is asked', async (t) => {
+  const peers = await network(2);
+  const id = 'same';
+  const given = { id, path: 'a.txt' };
+  await peers[0]!.persist(Buffer.from('x'), given);
+  for (const peer of peers) {
+    t.strictSame(await peer.persist(Buffer.from('x'), given), { id }, 'a retry');
+    const other = { code: 'exists', message: /another block with the id same/ };
+    await t.rejects(peer.persist(Buffer.from('y'), given), other);
+    await t.rejects(peer.persist(Buffer.from('x'), { id, path: 'b.txt' }), other);
+    await t.rejects(peer.persist(Buffer.from(''), { ...given, deleted: true }), other);
+    t.strictSame(texts(await all(peer.query())), ['x']);
+  }
+  const both = await Promise.allSettled(
+    peers.map((peer, i) => peer.persist(Buffer.from(String(i)), { id: 'at-once' })),
+  );
+  t.strictSame(both.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
+});
+
 t.test('sixteen writers at ten peers: one order, each block once', async (t) => {
   const peers = await network(10);
   await Promise.all(
