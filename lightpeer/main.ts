@@ -64,6 +64,8 @@ async function start(
   { version, write }: RunDeps,
 ): Promise<RunningPeer> {
   const log = logTo(write, options.verbose);
+  if (options.statePath !== undefined)
+    await (await import('./state/overlap.js')).refuseOwnChain(options.statePath, options.repo);
   const tls = options.tls && (await readCertificates(options.tls));
   const peer = await startPeer({
     repo: options.repo,
