@@ -180,6 +180,9 @@ export const Sidecar = Type.Object(
     ),
     image: Type.String({ description: "The sidecar's image." }),
     mount_path: Type.String({ description: 'Where the shared folder is.' }),
+    state_file: Type.Optional(
+      Type.String({ description: 'The one file of it that is shared. Absent: every file.' }),
+    ),
     containers: Type.Array(Type.String(), { description: 'The containers that see the folder.' }),
   },
   { title: 'Sidecar' },
@@ -437,7 +440,11 @@ export const add_lightpeer = defineFunction({
   summary: 'Give the pods of a workload a lightpeer',
   description: `Adds the container \`klightpeer\` and a folder that it shares with the others to the pod template of a Deployment,
 a StatefulSet or a DaemonSet, by server-side apply; its pods are replaced then. Exactly one of \`deployment\`, \`stateful_set\`,
-\`daemon_set\` is given. With \`network\` the template gets the label too. Asked again, it changes what differs.`,
+\`daemon_set\` is given. With \`network\` the template gets the label too. Asked again, it changes what is given and differs; what is
+not given stays.
+
+A volume of the workload's own named \`lightchain\`, \`lightchain-chain\` or \`lightchain-tls\` is a conflict: what it holds would be
+shared.`,
   effect: 'update',
   params: {
     namespace,
@@ -451,18 +458,19 @@ a StatefulSet or a DaemonSet, by server-side apply; its pods are replaced then. 
         minLength: 1,
       }),
     ),
-    mount_path: withDefault(
+    mount_path: Type.Optional(
       Type.String({
-        description: 'Where the containers see the shared folder.',
+        description:
+          'Where the containers see the shared folder. Absent: where they do already, `/lightchain` at first.',
         pattern: '^/[^:]*$',
-        'x-rule': "an absolute path without ':'",
+        'x-rule': "an absolute path without ':', neither in nor around a folder of the sidecar's own",
       }),
-      '/lightchain',
     ),
     state_file: Type.Optional(
       Type.String({
-        description: 'Share this one file of the folder. Absent: every file of it.',
-        pattern: '^(?!\\.{1,2}$)[^/\\u0000]+$',
+        description:
+          'Share this one file of the folder; empty: every file of it. Absent: as it is already, every file at first.',
+        pattern: '^(?!\\.{1,2}$)[^/\\u0000]*$',
         'x-rule': "a file's name, without '/'",
         maxLength: 255,
       }),
@@ -474,7 +482,8 @@ a StatefulSet or a DaemonSet, by server-side apply; its pods are replaced then. 
     ),
     containers: Type.Optional(
       Type.Array(dnsLabel('A container.'), {
-        description: 'The containers that see the folder; all when absent.',
+        description: 'The containers that see the folder. Absent: those that do already, all at first.',
+        uniqueItems: true,
         minItems: 1,
         maxItems: 100,
       }),

@@ -769,6 +769,8 @@ export interface Sidecar {
   image: string;
   /** Where the shared folder is. */
   mount_path: string;
+  /** The one file of it that is shared. Absent: every file. */
+  state_file?: string;
   /** The containers that see the folder. */
   containers: string[];
 }
@@ -1159,13 +1161,13 @@ export interface AddLightpeerParams {
   network?: string;
   /** The sidecar's image; that of the operator's configuration when absent. */
   image?: string;
-  /** Where the containers see the shared folder. Default: `"/lightchain"`. */
+  /** Where the containers see the shared folder. Absent: where they do already, `/lightchain` at first. */
   mount_path?: string;
-  /** Share this one file of the folder. Absent: every file of it. */
+  /** Share this one file of the folder; empty: every file of it. Absent: as it is already, every file at first. */
   state_file?: string;
   /** A Secret with `tls.crt`, `tls.key` and `ca.crt`, as cert-manager makes them: the peer speaks TLS only, with others whom that CA certified. The operator needs XI_PEER_TLS_CA then. Once given it holds for later calls. */
   tls_secret?: string;
-  /** The containers that see the folder; all when absent. */
+  /** The containers that see the folder. Absent: those that do already, all at first. */
   containers?: string[];
 }
 
@@ -1586,7 +1588,11 @@ export interface Functions {
    *
    * Adds the container `klightpeer` and a folder that it shares with the others to the pod template of a Deployment,
    * a StatefulSet or a DaemonSet, by server-side apply; its pods are replaced then. Exactly one of `deployment`, `stateful_set`,
-   * `daemon_set` is given. With `network` the template gets the label too. Asked again, it changes what differs.
+   * `daemon_set` is given. With `network` the template gets the label too. Asked again, it changes what is given and differs; what is
+   * not given stays.
+   *
+   * A volume of the workload's own named `lightchain`, `lightchain-chain` or `lightchain-tls` is a conflict: what it holds would be
+   * shared.
    */
   add_lightpeer: {
     effect: 'update';

@@ -1,4 +1,5 @@
 /** Adding the sidecar to a workload. */
+import { posix } from 'node:path';
 import { AppError, invalidParams } from '../errors.js';
 import type { Filled, Implementations } from '../library/implementation.js';
 import type { Contracts } from '../../schemas/index.js';
@@ -16,6 +17,7 @@ const CHAIN_PATH = '/var/lib/lightpeer';
 /** Where the sidecar has its certificates. */
 const TLS = 'lightchain-tls';
 const TLS_PATH = '/var/run/lightpeer-tls';
+const DEFAULT_MOUNT_PATH = '/lightchain';
 /** A manager of its own, so that applying anything else does not take the sidecar away. */
 const MANAGER = 'xi-k8s-lightpeer';
 
@@ -80,22 +82,77 @@ const sidecar = (image: string, mountPath: string, stateFile: string | undefined
   ],
 });
 
+const OWN_PATHS = [CHAIN_PATH, TLS_PATH];
+
+/** Whether one folder is the other, lies in it, or holds it. */
+function overlap(a: string, b: string): boolean {
+  const [one, other] = [a, b].map((path) => posix.normalize(`/${path}/`).replace(/^\/+/, '/'));
+  return one!.startsWith(other!) || other!.startsWith(one!);
+}
+
+/** Whether a volume of the template is ours: an earlier call applied it. */
+const isApplied = ({ metadata }: Workload, volume: string): boolean =>
+  (metadata?.managedFields ?? []).some(({ manager, operation, fieldsV1 }) => {
+    if (manager !== MANAGER || operation !== 'Apply') return false;
+    let fields: unknown = fieldsV1;
+    for (const key of [
+      'f:spec',
+      'f:template',
+      'f:spec',
+      'f:volumes',
+      `k:${JSON.stringify({ name: volume })}`,
+    ])
+      fields = (fields as Record<string, unknown> | undefined)?.[key];
+    return fields !== undefined;
+  });
+
+/** A volume of the workload's own that has a name of ours. */
+function foreignVolume(workload: Workload): string | undefined {
+  const { volumeClaimTemplates = [] } = (workload.spec ?? {}) as Partial<NonNullable<StatefulSet['spec']>>;
+  const claims = volumeClaimTemplates.map(({ metadata }) => metadata?.name);
+  const volumes = (workload.spec?.template.spec?.volumes ?? []).map((volume) => volume.name);
+  return [SHARED, CHAIN, TLS].find(
+    (name) => claims.includes(name) || (volumes.includes(name) && !isApplied(workload, name)),
+  );
+}
+
+type Container = NonNullable<NonNullable<Workload['spec']>['template']['spec']>['containers'][number];
+
+/** What the sidecar of a template shares, and who sees it; undefined when there is none. */
+function sharedBy(containers: readonly Container[]) {
+  const pathIn = ({ volumeMounts }: Container): string | undefined =>
+    volumeMounts?.find((mount) => mount.name === SHARED)?.mountPath;
+  const peer = containers.find(({ name }) => name === PEER_CONTAINER);
+  const mountPath = peer && pathIn(peer);
+  if (mountPath === undefined) return undefined;
+  const { args = [] } = peer!;
+  const stateFile = posix.relative(mountPath, args[args.indexOf('-statePath') + 1] ?? mountPath);
+  const seeing = containers.filter((container) => container !== peer && pathIn(container) !== undefined);
+  return { mountPath, stateFile, containers: seeing.map(({ name }) => name) };
+}
+
 export const addLightpeer: Implementations['add_lightpeer'] = async (deps, params, call) => {
-  const { namespace, network, mount_path: mountPath, state_file: stateFile, tls_secret: tlsSecret } = params;
+  const { namespace, network, tls_secret: tlsSecret } = params;
   const { resource, name } = workloadOf(params);
   const image = params.image ?? deps.networks.peerImage;
   if (image === undefined)
     throw invalidParams('add_lightpeer', [
       { field: 'image', message: 'is required: the setting XI_LIGHTPEER_IMAGE names none' },
     ]);
-  if ([CHAIN_PATH, TLS_PATH].includes(mountPath.replace(/\/+$/, '')))
+  if (params.mount_path !== undefined && OWN_PATHS.some((own) => overlap(own, params.mount_path!)))
     throw invalidParams('add_lightpeer', [
       {
         field: 'mount_path',
-        message: `must not be ${CHAIN_PATH} or ${TLS_PATH}: they are the sidecar's own`,
+        message: `must be neither in nor around ${OWN_PATHS.join(' or ')}: they are the sidecar's own, and it would share its chain`,
       },
     ]);
   const object = await deps.kube.get(resource, { namespace, name }, call.io());
+  const foreign = foreignVolume(object);
+  if (foreign !== undefined)
+    throw new AppError(
+      'conflict',
+      `${resource.kind} ${namespace}/${name} has a volume ${foreign} of its own, whose files would be shared with all of the network. Give it another name there first.`,
+    );
   const template = object.spec?.template;
   const known = (template?.spec?.containers ?? [])
     .map((container) => container.name)
@@ -108,7 +165,11 @@ export const addLightpeer: Implementations['add_lightpeer'] = async (deps, param
         message: `must be of those of ${resource.kind} ${namespace}/${name} (${known.join(', ')}), and ${unknown.join(', ')} is not`,
       },
     ]);
-  const containers = params.containers ?? known;
+  // What an earlier call set stays: an apply takes away what it no longer names.
+  const shared = sharedBy(template?.spec?.containers ?? []);
+  const containers = params.containers ?? shared?.containers ?? known;
+  const mountPath = params.mount_path ?? shared?.mountPath ?? DEFAULT_MOUNT_PATH;
+  const stateFile = (params.state_file ?? shared?.stateFile) || undefined;
   const selected = object.spec?.selector?.matchLabels?.[NETWORK_LABEL];
   if (network !== undefined && selected !== undefined && selected !== network)
     throw new AppError(
@@ -125,8 +186,6 @@ export const addLightpeer: Implementations['add_lightpeer'] = async (deps, param
         'what they share would be lost. Scale it to 0 first, or make another workload.',
     );
   const secret = tlsSecret ?? before;
-
-  // What an earlier call set stays: an apply takes away what it no longer names.
   const label = network ?? template?.metadata?.labels?.[NETWORK_LABEL];
   const body = {
     apiVersion: `${resource.group}/${resource.version}`,
@@ -166,6 +225,7 @@ export const addLightpeer: Implementations['add_lightpeer'] = async (deps, param
     ...(label === undefined ? {} : { network: label }),
     image,
     mount_path: mountPath,
+    ...(stateFile === undefined ? {} : { state_file: stateFile }),
     containers,
   };
 };

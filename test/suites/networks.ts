@@ -1,6 +1,6 @@
 /** Functions about networks, from the HTTP call to the peers and back; runs on any cluster where peers can run. */
 import type { Test } from 'tap';
-import { DEPLOYMENTS, EVENTS, PODS } from '../../kube/index.js';
+import { DEPLOYMENTS, EVENTS, PODS, STATEFUL_SETS } from '../../kube/index.js';
 import type { Kube, Pod } from '../../kube/index.js';
 import { call, lines } from '../helpers/http.js';
 import type { Answer } from '../helpers/http.js';
@@ -432,11 +432,111 @@ export async function networkSuite(t: Test, target: Target, lab: NetworkLab): Pr
     has(t, wrong, 400, 'invalid_params');
     t.match(wrong.body['errors'], [{ field: 'containers' }]);
     has(t, await fn('add_lightpeer', { image: 'peer:1' }), 400, 'invalid_params');
-    const chain = { deployment: 'bare', image: 'peer:1', mount_path: '/var/lib/lightpeer/' };
-    const taken = await fn('add_lightpeer', chain);
-    has(t, taken, 400, 'invalid_params');
-    t.match(taken.body['errors'], [{ field: 'mount_path', message: /the sidecar's own/ }]);
+    const own = ['/var/lib/lightpeer/', '/', '/var/lib', '/var/lib/lightpeer/x', '//var/lib/lightpeer'];
+    for (const path of [...own, '/a/../var/lib/lightpeer', '/var/run/lightpeer-tls/x', '/var/run/.']) {
+      const taken = await fn('add_lightpeer', { deployment: 'bare', image: 'peer:1', mount_path: path });
+      has(t, taken, 400, 'invalid_params');
+      t.match(taken.body['errors'], [{ field: 'mount_path', message: /the sidecar's own/ }]);
+    }
+    const twice = await fn('add_lightpeer', { deployment: 'bare', image: 'peer:1', containers: ['a', 'a'] });
+    has(t, twice, 400, 'invalid_params');
+    t.match(twice.body['errors'], [{ field: /containers/ }]);
     has(t, await fn('delete_deployment', { name: 'bare', wait: true }), 200);
+  });
+
+  await t.test('add_lightpeer again keeps what it is not given', async (t) => {
+    const [image] = target.images;
+    const workload = {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'kept', namespace },
+      spec: {
+        replicas: 0,
+        selector: { matchLabels: { app: 'kept' } },
+        template: {
+          metadata: { labels: { app: 'kept' } },
+          spec: { containers: ['one', 'two'].map((name) => ({ name, image })) },
+        },
+      },
+    };
+    await kube.create(DEPLOYMENTS, namespace, workload);
+    const shared = async (params: Item) => {
+      const answer = await fn('add_lightpeer', { deployment: 'kept', ...params });
+      has(t, answer, 200);
+      const { spec } = await target.object(`/apis/apps/v1/namespaces/${namespace}/deployments/kept`);
+      const containers = spec.template.spec.containers as Item[];
+      const peer = containers.find(({ name }) => name === 'klightpeer')!;
+      const args = peer['args'] as string[];
+      const mounts = containers.map(({ name, volumeMounts }) => [
+        name as string,
+        (volumeMounts as Item[] | undefined)?.find((mount) => mount['name'] === 'lightchain')?.['mountPath'],
+      ]);
+      const { mount_path: path, state_file: file, containers: seeing } = answer.body;
+      return {
+        image: peer['image'],
+        told: [path, file, seeing],
+        state: args[args.indexOf('-statePath') + 1],
+        mounts: Object.fromEntries(mounts) as Item,
+      };
+    };
+    const set = { image: 'peer:1', mount_path: '/s/', state_file: 'x', containers: ['two'] };
+    const first = await shared(set);
+    t.same(first, {
+      image: 'peer:1',
+      told: ['/s/', 'x', ['two']],
+      state: '/s/x',
+      mounts: { klightpeer: '/s/', one: undefined, two: '/s/' },
+    });
+    t.same(await shared({ image: 'peer:2' }), { ...first, image: 'peer:2' });
+    t.match(await shared({ image: 'peer:2', state_file: '', mount_path: '/t' }), {
+      told: ['/t', undefined, ['two']],
+      state: '/t',
+      mounts: { klightpeer: '/t', one: undefined, two: '/t' },
+    });
+    has(t, await fn('delete_deployment', { name: 'kept', wait: true }), 200);
+  });
+
+  await t.test("add_lightpeer takes no volume that is the program's own", async (t) => {
+    const [image] = target.images;
+    for (const volume of ['lightchain', 'lightchain-chain']) {
+      const containers = [{ name: 'app', image, volumeMounts: [{ name: volume, mountPath: '/data' }] }];
+      const metadata = { name: 'database', namespace };
+      const selector = { matchLabels: { app: 'database' } };
+      const template = (volumes: { name: string; emptyDir: object }[]) => ({
+        metadata: { labels: { app: 'database' } },
+        spec: { containers, volumes },
+      });
+      await kube.create(DEPLOYMENTS, namespace, {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata,
+        spec: { replicas: 0, selector, template: template([{ name: volume, emptyDir: {} }]) },
+      });
+      await kube.create(STATEFUL_SETS, namespace, {
+        apiVersion: 'apps/v1',
+        kind: 'StatefulSet',
+        metadata,
+        spec: {
+          replicas: 0,
+          serviceName: 'database',
+          selector,
+          template: template([]),
+          volumeClaimTemplates: [
+            {
+              metadata: { name: volume },
+              spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } },
+            },
+          ],
+        },
+      });
+      for (const workload of ['deployment', 'stateful_set']) {
+        const refused = await fn('add_lightpeer', { [workload]: 'database', image: 'peer:1' });
+        has(t, refused, 409, 'conflict');
+        t.match(refused.body['detail'], new RegExp(`volume ${volume}`));
+      }
+      await kube.delete(STATEFUL_SETS, metadata);
+      has(t, await fn('delete_deployment', { name: 'database', wait: true }), 200);
+    }
   });
 
   await t.test('bad input', async (t) => {
