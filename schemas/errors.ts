@@ -117,7 +117,7 @@ export const Problem = Type.Object(
     outcome: Type.Optional(
       oneOf(['unknown', 'done'], {
         description:
-          'What became of a change that failed late: it may have happened, or it has and only the waiting failed.',
+          'What became of a change that failed late: it may have happened, as a whole or in part, or it has and only the waiting failed.',
       }),
     ),
     retry_after_seconds: Type.Optional(Type.Integer({ description: 'When to try again.' })),

@@ -697,7 +697,7 @@ export interface Problem {
   causes?: Cause[];
   permission?: MissingRule;
   object?: ObjectRef;
-  /** What became of a change that failed late: it may have happened, or it has and only the waiting failed. */
+  /** What became of a change that failed late: it may have happened, as a whole or in part, or it has and only the waiting failed. */
   outcome?: 'unknown' | 'done';
   /** When to try again. */
   retry_after_seconds?: number;

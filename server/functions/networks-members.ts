@@ -1,17 +1,14 @@
 /** Putting pods into networks and taking them out, by their label; the controller does the rest. */
-import type { Static } from '@sinclair/typebox';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { NetworkMember, NetworkProgress } from '../../schemas/networks.js';
+import type { NetworkMember } from '../../schemas/networks.js';
 import { AppError, invalidParams } from '../errors.js';
-import type { Call, Implementations, Progress } from '../library/implementation.js';
+import type { Call, Implementations } from '../library/implementation.js';
 import { NETWORK_LABEL, peerPodOf, placeOf } from '../networks/peer-pod.js';
 import { DEPLOYMENTS, PODS } from '../ports.js';
 import type { Deployment, Deps, Plan, Pod } from '../ports.js';
 import { allOf } from './list.js';
 import { membersView, peersOf, podsOfNetwork } from './networks-view.js';
+import { changeAll, waitUntil } from './networks-wait.js';
 import { podsOf } from './pods-of.js';
-
-type NetworkProgress = Static<typeof NetworkProgress>;
 
 interface Target {
   readonly namespace: string;
@@ -20,10 +17,8 @@ interface Target {
   readonly deployment?: string | undefined;
 }
 
-/** How often the peers are asked while somebody waits, in milliseconds. */
-const LOOK_MS = 250;
-
 const labelOf = (pod: Pod): string | undefined => pod.metadata?.labels?.[NETWORK_LABEL];
+const nameOf = ({ metadata }: Pod): string => `pod/${metadata?.name}`;
 const isGoing = ({ metadata, status }: Pod): boolean =>
   metadata?.deletionTimestamp !== undefined || status?.phase === 'Succeeded' || status?.phase === 'Failed';
 
@@ -73,32 +68,6 @@ const labelTemplate = (deps: Deps, call: Call, { metadata = {} }: Deployment, id
     { ...call.io(), dryRun: call.dryRun },
   );
 
-/** What somebody waits for: how far it is, and the pods that it is about. */
-interface Look {
-  readonly progress: NetworkProgress;
-  readonly pods: NetworkMember[];
-}
-
-/** Looks until all is done; when the time is over, the error says how far it came. */
-async function* until(call: Call, look: () => Promise<Look>): Progress<NetworkProgress, NetworkMember[]> {
-  let last: Look | undefined;
-  try {
-    for (;;) {
-      const next = await look();
-      if (JSON.stringify(next.progress) !== JSON.stringify(last?.progress)) yield [next.progress];
-      last = next;
-      if (next.progress.done >= next.progress.total) return next.pods;
-      await delay(LOOK_MS, undefined, { signal: call.signal });
-    }
-  } catch (error) {
-    if (!call.signal.aborted) throw error;
-    const reason = call.signal.reason as AppError;
-    throw reason.adding(`The labels are set: ${last?.progress.message ?? 'nothing was seen of it yet'}.`, {
-      outcome: 'done',
-    });
-  }
-}
-
 const first = (pods: readonly NetworkMember[]): string => {
   const off = pods.find(({ state, reason }) => state !== 'member' && reason !== undefined);
   return off === undefined ? '' : `; ${off.namespace}/${off.pod}: ${off.reason?.replace(/\.$/, '')}`;
@@ -122,6 +91,8 @@ export const memberships = {
     const moved = new Set<string>();
     let mine: (pods: Pod[]) => { pods: Pod[]; expected: number };
     let refresh = (): Promise<void> => Promise.resolve();
+    /** What keeps pods from coming. */
+    let hold = (): string => '';
 
     if (params.deployment !== undefined) {
       const where = { namespace, name: params.deployment };
@@ -138,6 +109,10 @@ export const memberships = {
       refresh = async () => {
         object = await deps.kube.get(DEPLOYMENTS, where, call.io());
       };
+      hold = () =>
+        object.spec?.paused === true
+          ? `; the roll-out of Deployment ${namespace}/${params.deployment} is paused: its pods get the label when it is resumed`
+          : '';
       mine = (pods) => {
         const desired = object.spec?.replicas ?? 1;
         const seen = (object.status?.observedGeneration ?? 0) >= generation;
@@ -155,12 +130,12 @@ export const memberships = {
           throw new AppError('conflict', `${name} has ended or is being deleted: it joins nothing.`);
         if (before !== undefined && before !== network && !move) refuse(name, before);
       }
-      for (const pod of pods) {
-        if (labelOf(pod) === network) continue;
-        await labelPod(deps, call, pod, network);
-        changed.push(`pod/${pod.metadata?.name}`);
-        if (labelOf(pod) !== undefined) moved.add(pod.metadata?.uid ?? '');
-      }
+      const others = pods.filter((pod) => labelOf(pod) !== network);
+      await changeAll(call, changed, others, {
+        nameOf,
+        change: (pod) => labelPod(deps, call, pod, network),
+      });
+      for (const pod of others) if (labelOf(pod) !== undefined) moved.add(pod.metadata?.uid ?? '');
       const uids = new Set(pods.map(({ metadata }) => metadata?.uid));
       mine = (now) => ({
         pods: now.filter(({ metadata }) => uids.has(metadata?.uid)),
@@ -174,7 +149,7 @@ export const memberships = {
       yield [{ message, done: 0, total: 0 }];
       return { ...result, pods: [] };
     }
-    const pods = yield* until(call, async () => {
+    const pods = yield* waitUntil(call, { changed, what: 'The labels are set' }, async () => {
       await refresh();
       const all = await podsOfNetwork(deps, call, ref);
       const { pods: own, expected } = mine(all);
@@ -182,7 +157,6 @@ export const memberships = {
         throw new AppError(
           'not_found',
           `${expected - own.length} of the ${expected} pods were deleted or lost the label while they were waited for.`,
-          { outcome: 'done' },
         );
       const uids = new Set(own.map(({ metadata }) => metadata?.uid ?? ''));
       const survey = await deps.networks.survey(ref, peersOf(all), call.io(), moved);
@@ -194,7 +168,7 @@ export const memberships = {
         survey.contacts.some(({ uid }) => !uids.has(uid)) ||
         survey.steps.every((step) => step.do !== 'join' && step.do !== 'merge');
       const done = settled ? joined : Math.min(joined, total - 1);
-      const message = `${done} of ${total} pods are members of ${network}${done < total ? first(members) : ''}`;
+      const message = `${done} of ${total} pods are members of ${network}${done < total ? `${first(members)}${hold()}` : ''}`;
       return { progress: { message, done, total }, pods: members };
     });
     return { ...result, pods };
@@ -238,10 +212,10 @@ export const memberships = {
           network,
         );
       ids = new Set(leaving.map(labelOf));
-      for (const pod of leaving) {
-        await labelPod(deps, call, pod, null);
-        changed.push(`pod/${pod.metadata?.name}`);
-      }
+      await changeAll(call, changed, leaving, {
+        nameOf,
+        change: (pod) => labelPod(deps, call, pod, null),
+      });
       gone = (pod) => isAlone(deps, call, pod);
     }
 
@@ -253,7 +227,7 @@ export const memberships = {
       return { ...result, pods: [] };
     }
     const left = new Set<Pod>();
-    yield* until(call, async () => {
+    yield* waitUntil(call, { changed, what: 'The labels are taken' }, async () => {
       for (const pod of leaving) if (!left.has(pod) && (await gone(pod))) left.add(pod);
       const [done, total] = [left.size, leaving.length];
       return { progress: { message: `${done} of ${total} pods have left`, done, total }, pods: [] };

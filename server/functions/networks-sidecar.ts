@@ -126,7 +126,9 @@ function sharedBy(containers: readonly Container[]) {
   const mountPath = peer && pathIn(peer);
   if (mountPath === undefined) return undefined;
   const { args = [] } = peer!;
-  const stateFile = posix.relative(mountPath, args[args.indexOf('-statePath') + 1] ?? mountPath);
+  const at = args.indexOf('-statePath') + 1;
+  const path = at > 0 ? posix.relative(mountPath, args[at] ?? '') : '';
+  const stateFile = path.includes('/') || path === '..' ? '' : path;
   const seeing = containers.filter((container) => container !== peer && pathIn(container) !== undefined);
   return { mountPath, stateFile, containers: seeing.map(({ name }) => name) };
 }
@@ -138,13 +140,6 @@ export const addLightpeer: Implementations['add_lightpeer'] = async (deps, param
   if (image === undefined)
     throw invalidParams('add_lightpeer', [
       { field: 'image', message: 'is required: the setting XI_LIGHTPEER_IMAGE names none' },
-    ]);
-  if (params.mount_path !== undefined && OWN_PATHS.some((own) => overlap(own, params.mount_path!)))
-    throw invalidParams('add_lightpeer', [
-      {
-        field: 'mount_path',
-        message: `must be neither in nor around ${OWN_PATHS.join(' or ')}: they are the sidecar's own, and it would share its chain`,
-      },
     ]);
   const object = await deps.kube.get(resource, { namespace, name }, call.io());
   const foreign = foreignVolume(object);
@@ -169,6 +164,13 @@ export const addLightpeer: Implementations['add_lightpeer'] = async (deps, param
   const shared = sharedBy(template?.spec?.containers ?? []);
   const containers = params.containers ?? shared?.containers ?? known;
   const mountPath = params.mount_path ?? shared?.mountPath ?? DEFAULT_MOUNT_PATH;
+  if (OWN_PATHS.some((own) => overlap(own, mountPath)))
+    throw invalidParams('add_lightpeer', [
+      {
+        field: 'mount_path',
+        message: `must be neither in nor around ${OWN_PATHS.join(' or ')}: they are the sidecar's own, and it would share its chain`,
+      },
+    ]);
   const stateFile = (params.state_file ?? shared?.stateFile) || undefined;
   const selected = object.spec?.selector?.matchLabels?.[NETWORK_LABEL];
   if (network !== undefined && selected !== undefined && selected !== network)

@@ -59,6 +59,11 @@ export const networks = {
       throw invalidParams('list_networks', [
         { field: 'namespace', message: 'must be absent with all_namespaces' },
       ]);
+    // A token that was cut short would look like the end of the list.
+    if (params.continue !== undefined && !params.continue.includes('/'))
+      throw invalidParams('list_networks', [
+        { field: 'continue', message: 'is no place to continue from: give what the page before said' },
+      ]);
     const pods: PeerPod[] = [];
     let next: string | undefined;
     do {

@@ -49,7 +49,7 @@ async function told(): Promise<string[]> {
 async function page(t: Test): Promise<void> {
   const text = await readFile('docs/lightchain.md', 'utf8');
   const lines = (/^```sh cluster\n([\s\S]*?)^```$/m.exec(text)?.[1] ?? '').trim().split('\n');
-  t.equal(lines.pop(), 'kubectl logs -f lightreader');
+  t.equal(lines.pop(), 'kubectl logs -n default -f lightreader');
   t.equal(lines.length, 3);
   const began = new Date().toISOString();
   const { code, stderr } = await run(['bash', '-e', '-c', lines.join('\n')]);

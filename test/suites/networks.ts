@@ -196,6 +196,9 @@ export async function networkSuite(t: Test, target: Target, lab: NetworkLab): Pr
       [...first.body['items'], ...second.body['items']].map(({ network }: Item) => network),
       ['another', 'pair'],
     );
+    const odd = await fn('list_networks', { limit: 1, continue: 'defau' });
+    has(t, odd, 400, 'invalid_params');
+    t.match(odd.body['errors'], [{ field: 'continue' }]);
     const everywhere = await call(url, 'list_networks', { all_namespaces: true });
     t.ok((everywhere.body['items'] as Item[]).length >= 2);
   });
