@@ -45,7 +45,7 @@ export { backoffMs } from '../kube/backoff.js';
 export { createWorkQueue } from '../kube/queue.js';
 export { createTurns } from '../kube/turns.js';
 export type { WorkQueue } from '../kube/queue.js';
-export { startElection } from '../kube/leases.js';
+export { LEASES, startElection } from '../kube/leases.js';
 export type { NetworkRef } from './networks/network-key.js';
 export type { Plan } from './networks/plan.js';
 export type { CallCount, HostStatus, StatusPlugin } from './plugin-host/status.js';
@@ -186,6 +186,8 @@ export interface Networks {
     io?: PeerIo,
     moved?: ReadonlySet<string>,
   ): Promise<Plan>;
+  /** Why nobody may be joining peers, in words; undefined where a controller leads, or none can tell. */
+  whyIdle(io?: PeerIo): Promise<string | undefined>;
 }
 
 /** Bounds a call to a host. */

@@ -17,6 +17,9 @@ interface Target {
   readonly deployment?: string | undefined;
 }
 
+/** Looks at the peers for each look at the controller's Lease. */
+const IDLE_LOOKS = 8;
+
 const labelOf = (pod: Pod): string | undefined => pod.metadata?.labels?.[NETWORK_LABEL];
 const nameOf = ({ metadata }: Pod): string => `pod/${metadata?.name}`;
 const isGoing = ({ metadata, status }: Pod): boolean =>
@@ -149,6 +152,9 @@ export const memberships = {
       yield [{ message, done: 0, total: 0 }];
       return { ...result, pods: [] };
     }
+    /** Why nobody joins them; looked for once in a while. */
+    let idle: string | undefined;
+    let looks = 0;
     const pods = yield* waitUntil(call, { changed, what: 'The labels are set' }, async () => {
       await refresh();
       const all = await podsOfNetwork(deps, call, ref);
@@ -168,7 +174,9 @@ export const memberships = {
         survey.contacts.some(({ uid }) => !uids.has(uid)) ||
         survey.steps.every((step) => step.do !== 'join' && step.do !== 'merge');
       const done = settled ? joined : Math.min(joined, total - 1);
-      const message = `${done} of ${total} pods are members of ${network}${done < total ? `${first(members)}${hold()}` : ''}`;
+      const apart = members.some(({ state }) => state === 'apart');
+      if (apart && looks++ % IDLE_LOOKS === 0) idle = await deps.networks.whyIdle(call.io());
+      const message = `${done} of ${total} pods are members of ${network}${done < total ? `${first(members)}${hold()}${apart && idle !== undefined ? `; ${idle}` : ''}` : ''}`;
       return { progress: { message, done, total }, pods: members };
     });
     return { ...result, pods };

@@ -1,6 +1,7 @@
 /** The networks as the rest of the server sees them: what functions ask, and the controller behind its election. */
 import { fromPeer } from '../peer-error.js';
-import { PODS, startElection } from '../ports.js';
+import { isStatus } from '../kube-errors.js';
+import { LEASES, PODS, startElection } from '../ports.js';
 import type { Kube, Log, Metrics, Networks, PeerIo, Peers, Reflect } from '../ports.js';
 import { createAsk } from './ask.js';
 import { control } from './controller.js';
@@ -26,6 +27,8 @@ export interface NetworksOptions {
 /** The names of the operator's own objects. */
 const LEDGER = 'xi-k8s-networks';
 const LEASE = 'xi-k8s';
+/** A Lease that was not renewed for so long, in milliseconds, is of one that is no more, however clocks differ. */
+const ABANDONED_MS = 60_000;
 
 /** What functions see; any replica, leading or not. */
 export function createNetworks({ kube, peers, shared, ownNamespace, peerImage }: NetworksOptions): Networks {
@@ -59,9 +62,23 @@ export function createNetworks({ kube, peers, shared, ownNamespace, peerImage }:
     return found;
   };
 
+  const isLed = async (io: PeerIo | undefined): Promise<boolean> => {
+    const at = { namespace: ownNamespace, name: LEASE };
+    try {
+      const { spec } = await kube.get(LEASES, at, { signal: io?.signal });
+      return !!spec?.holderIdentity && Date.now() - Date.parse(spec.renewTime ?? '') < ABANDONED_MS;
+    } catch (error) {
+      return !isStatus(error, 404);
+    }
+  };
+
   return {
     peers,
     peerImage,
+    whyIdle: async (io) =>
+      (await isLed(io))
+        ? undefined
+        : `no controller of networks holds the Lease ${ownNamespace}/${LEASE}: unless one leads from another namespace, nobody joins them`,
     networkOf: (namespace, id) => networkOf(shared, namespace, id),
     async survey(network, pods, io, moved = new Set()) {
       const mine = [...pods].filter(

@@ -9,6 +9,7 @@ import type { Call } from '../../server/library/implementation.js';
 import type { Deps } from '../../server/ports.js';
 import { eventually } from '../helpers/eventually.js';
 import { call, lines } from '../helpers/http.js';
+import { servePeers } from '../helpers/lightpeers.js';
 import { startOperator } from '../helpers/operator.js';
 import { runningPod } from '../helpers/running-pod.js';
 
@@ -127,6 +128,31 @@ t.test('leaving that runs out of time', async (t) => {
   const { status, body } = await call(operator.url, 'leave_network', params);
   t.equal(status, 504);
   t.match(body, { outcome: 'done', detail: /The labels are taken: 0 of 1 pods have left/ });
+});
+
+t.test('with no controller, joining says so', async (t) => {
+  const alone = await startOperator('embedded', { XI_NETWORK_CONTROLLER: 'off' });
+  const there = createKube(plainConnection({ url: alone.clusterUrl, how: 'embedded' }));
+  const peers = servePeers(there);
+  t.teardown(async () => {
+    await alone.stop();
+    await peers.stop();
+    await there.close();
+  });
+  for (const name of ['one', 'two']) {
+    const metadata = { name, namespace, labels: { 'test-peer': 'ours', 'klight.networkId': 'n' } };
+    await there.create(PODS, namespace, { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers } });
+    await runningPod(there, namespace, name);
+  }
+  const isReached = async () => {
+    const { body } = await call(alone.url, 'get_network', { network: 'n' });
+    return (body['members'] as { state: string }[]).map(({ state }) => state).sort();
+  };
+  await eventually(isReached, (states) => states.join() === 'apart,member', { what: 'both are reached' });
+  const which = { network: 'n', label_selector: 'klight.networkId=n', timeout_seconds: 2 };
+  const { status, body } = await call(alone.url, 'join_network', which);
+  t.equal(status, 504);
+  t.match(body['detail'], /1 of 2 pods.*no controller of networks holds the Lease default\/xi-k8s/);
 });
 
 t.test('where nothing had to be changed, no outcome is told', async (t) => {
