@@ -67,7 +67,7 @@ export function createDependency({ link, type, minVersion, onChange }: Dependenc
   const ask = async (): Promise<Provider> => {
     const host = link.host();
     if (host === undefined)
-      throw new ConnectError('unavailable', `${wanted} cannot be looked for: no host knows this plugin yet`);
+      throw new ConnectError('unavailable', `${wanted} cannot be looked for: no host knows this plugin`);
     try {
       const found = await discover(host, type, minVersion);
       settle(found);

@@ -37,7 +37,7 @@ export interface Host {
 export interface Link {
   /** The host, as long as it knows the plugin. */
   host(): Host | undefined;
-  /** Waits for one. Rejects with the signal's reason. */
+  /** Waits for one. Rejects with the signal's reason, and with ConnectError when the plugin stops. */
   whenKnown(signal: AbortSignal): Promise<Host>;
   /** All services are registered there, now. */
   registered(): boolean;
@@ -196,7 +196,7 @@ export function createLink({ settings, health, baseUrl }: LinkOptions): Link {
     host: () => host,
     registered: () => host !== undefined && registrations.complete(),
     inTouch: () => inTouch && host !== undefined,
-    whenKnown: knowing.value,
+    whenKnown: (signal) => knowing.value(AbortSignal.any([signal, stopping.signal])),
     adopt(identity) {
       // A host says it again when it cannot know whether this is the process that it told; calls under way go on. Should
       // the host have forgotten the plugin meanwhile, the heartbeat finds out.
@@ -213,7 +213,7 @@ export function createLink({ settings, health, baseUrl }: LinkOptions): Link {
     },
     async unregister() {
       stopTelling();
-      stopping.abort();
+      stopping.abort(new ConnectError('unavailable', `${id} stops, and is known to no host any more`));
       pause.wake();
       await running;
       if (host !== undefined) await registrations.unregister(host.client);

@@ -120,7 +120,7 @@ export async function startPlugin(options: PluginOptions): Promise<Plugin> {
       let service = services.get(type);
       if (service === undefined) {
         const dependency = depend(type, '');
-        dependency.watch();
+        if (stopping === undefined) dependency.watch();
         service = createService(link, dependency);
         services.set(type, service);
       }

@@ -29,8 +29,9 @@ export interface RawAnswer {
 
 /**
  * A service that another plugin provides, wherever that one is now. Each call goes to the provider that the host names; when
- * it is gone the host is asked again. What fails rejects with ConnectError; `unavailable` when nobody provides the service. A
- * call is sent a second time only when the router says that it did not reach a plugin.
+ * it is gone the host is asked again. While no host knows this plugin, as right after its start, a call waits for one: until its
+ * deadline, or for 10 s. What fails rejects with ConnectError; `unavailable` when nobody provides the service. A call is sent a
+ * second time only when the router says that it did not reach a plugin.
  */
 export interface ServiceClient extends Pick<ConnectClient, 'unary' | 'stream'> {
   readonly type: string;
@@ -47,11 +48,14 @@ export interface ServiceClient extends Pick<ConnectClient, 'unary' | 'stream'> {
 const TIMEOUT_MS = 10_000;
 /** Largest answer of a call; `request` has no such bound. */
 const ANSWER_BYTES = 16 << 20;
-/** How long a call waits for a host that has forgotten this plugin to know it again. */
+/** How long a second try waits for a host that has forgotten this plugin to know it again. */
 const RENEWAL_MS = 3_000;
 
 /** Set by the router on what it answers itself, without having sent anything to a plugin. */
 const NOT_SENT = 'x-plugin-not-sent';
+
+/** When a call ends at the latest. */
+type Ends = Pick<Bound, 'signal'>;
 
 /** Where a call goes. */
 interface Way {
@@ -63,21 +67,27 @@ export function createService(link: Link, dependency: Dependency): ServiceClient
   const { type } = dependency;
 
   /** The host is asked once for all who call; each waits for no longer than it says itself. */
-  const find = async (options: CallOptions): Promise<Provider> => {
-    const limits = bound(options);
+  const find = ({ signal }: Ends): Promise<Provider> => Promise.race([dependency.find(), ending(signal)]);
+
+  const way = async (ends: Ends): Promise<Way> => {
+    await known(ends);
+    const provider = dependency.provider() ?? (await find(ends));
+    return { host: await known(ends), provider };
+  };
+
+  /** The first handshake may be under way, or one with a host that has forgotten this plugin. */
+  const known = async ({ signal }: Ends): Promise<Host> => link.host() ?? (await link.whenKnown(signal));
+
+  /** The way of a call that ends when its caller says so; the way itself does in any case. */
+  const wayWithin = async ({ signal, timeoutMs = TIMEOUT_MS }: CallOptions): Promise<Way> => {
+    const limits = bound({ signal, timeoutMs });
     try {
-      return await Promise.race([dependency.find(), ending(limits)]);
+      return await way(limits);
+    } catch (error) {
+      throw limited(limits, type, link) ?? ConnectError.from(error);
     } finally {
       limits.done();
     }
-  };
-
-  const way = async (options: CallOptions): Promise<Way> => {
-    const provider = dependency.provider() ?? (await find(options));
-    const host = link.host();
-    if (host === undefined)
-      throw new ConnectError('unavailable', `${type} is not called: no host knows this plugin`);
-    return { host, provider };
   };
 
   /** Finds out in the background what a failure means for the next call. */
@@ -87,7 +97,7 @@ export function createService(link: Link, dependency: Dependency): ServiceClient
   };
 
   /** Makes a second try worth while. Rejects when it is not. */
-  const recover = async ({ host }: Way, { code }: ConnectError, signal: AbortSignal): Promise<void> => {
+  const recover = async ({ host }: Way, { code }: ConnectError, { signal }: Ends): Promise<void> => {
     if (code === 'unauthenticated') await renewed(link, host, signal);
     await find({ signal });
   };
@@ -101,7 +111,7 @@ export function createService(link: Link, dependency: Dependency): ServiceClient
     throw headers[NOT_SENT] === undefined ? error : new NotSent(error);
   };
 
-  const call = async (method: string, outgoing: Outgoing & { signal: AbortSignal }): Promise<unknown> => {
+  const call = async (method: string, outgoing: Outgoing & Ends): Promise<unknown> => {
     for (let again = false; ; again = true) {
       const at = await way(outgoing);
       try {
@@ -112,7 +122,7 @@ export function createService(link: Link, dependency: Dependency): ServiceClient
           learn(at, error);
           throw error;
         }
-        await recover(at, error, outgoing.signal);
+        await recover(at, error, outgoing);
       }
     }
   };
@@ -138,31 +148,33 @@ export function createService(link: Link, dependency: Dependency): ServiceClient
         };
         return (await call(method, outgoing)) as Result;
       } catch (error) {
-        throw limited(limits, `${type}/${method}`) ?? ConnectError.from(error);
+        throw limited(limits, `${type}/${method}`, link) ?? ConnectError.from(error);
       } finally {
         limits.done();
       }
     },
     async unary(method, request, options = {}) {
-      const at = await way(options);
+      const rest = remaining(options);
+      const at = await wayWithin(options);
       try {
-        return await at.host.client.unary(routed(method, at.provider), request, options);
+        return await at.host.client.unary(routed(method, at.provider), request, rest());
       } catch (error) {
         learn(at, ConnectError.from(error));
         throw error;
       }
     },
     async *stream(method, request, options = {}) {
-      const at = await way(options);
+      const rest = remaining(options);
+      const at = await wayWithin(options);
       try {
-        yield* at.host.client.stream(routed(method, at.provider), request, options);
+        yield* at.host.client.stream(routed(method, at.provider), request, rest());
       } catch (error) {
         learn(at, ConnectError.from(error));
         throw error;
       }
     },
     async request({ path, method = 'POST', headers = {}, body, signal }) {
-      const at = await way({ signal });
+      const at = await wayWithin({ signal });
       const outgoing = { method, headers, body, signal };
       const answer = await dispatch(at.host, `${at.provider.path}/${path}`, outgoing).catch(
         (cause: unknown) => {
@@ -190,10 +202,20 @@ class NotSent extends ConnectError {
   }
 }
 
-/** The bound that ended a call, if one did. */
-function limited(limits: Bound, what: string): ConnectError | undefined {
+/** The bound that ended a call, if one did, and what the call waited for where that is known. */
+function limited(limits: Bound, what: string, link: Link): ConnectError | undefined {
   const reached = limits.reached();
-  return reached && new ConnectError(reached.code, `${what}: ${reached.message}`, { cause: reached });
+  if (reached === undefined) return undefined;
+  const waited = link.host() === undefined ? ', and no host knows this plugin yet' : '';
+  return new ConnectError(reached.code, `${what}: ${reached.message}${waited}`, { cause: reached });
+}
+
+/** Answers what is left of a call's time when it is asked. */
+function remaining(options: CallOptions): () => CallOptions {
+  const { timeoutMs } = options;
+  const started = performance.now();
+  if (timeoutMs === undefined) return () => options;
+  return () => ({ ...options, timeoutMs: Math.max(1, timeoutMs - (performance.now() - started)) });
 }
 
 /** A request as it goes to the host. */
@@ -247,10 +269,10 @@ async function renewed(link: Link, host: Host, signal: AbortSignal): Promise<voi
   await link.whenKnown(limit).catch(() => undefined);
 }
 
-/** Rejects when a bound is reached. */
-function ending({ signal }: Bound): Promise<never> {
+/** Rejects with the signal's reason. */
+function ending(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
-    const end = (): void => reject(signal.reason as ConnectError);
+    const end = (): void => reject(signal.reason as Error);
     if (signal.aborted) end();
     else signal.addEventListener('abort', end, { once: true });
   });

@@ -242,11 +242,40 @@ t.test('a host below a path', async (t) => {
 
 t.test('a host that is not there', async (t) => {
   const alone = await plugin(t, { id: 'alone', hostUrl: 'http://127.0.0.1:1' });
-  const expected = {
+  const service = alone.service('echo');
+  const timeoutMs = 30;
+  const expected = { code: 'deadline_exceeded', message: /: no answer within 30 ms, and no host knows this/ };
+  await t.rejects(service.call('Who', {}, { timeoutMs }), expected);
+  await t.rejects(service.unary(Logger.method.log, {}, { timeoutMs }), expected);
+  const waiting = t.rejects(service.call('Who', {}, { timeoutMs: 60_000 }), {
     code: 'unavailable',
-    message: 'echo cannot be looked for: no host knows this plugin yet',
-  };
-  await t.rejects(alone.service('echo').call('Who'), expected);
+    message: 'alone stops, and is known to no host any more',
+  });
+  await alone.close();
+  await waiting;
+  await t.rejects(alone.service('other').call('Any'), { code: 'unavailable' }, 'nor is it waited for later');
+});
+
+t.test('a host that comes later', async (t) => {
+  const { port, ...first } = await startTestHost();
+  await first.close();
+  const url = `http://127.0.0.1:${port}`;
+  const early = await plugin(t, { id: 'early', hostUrl: url });
+  const service = early.service('log');
+  // Beyond what a call waits for a host that has forgotten the plugin.
+  const calls = [
+    service.call('Log', { message: 'called early' }, { timeoutMs: 60_000 }),
+    service.unary(Logger.method.log, { message: 'a message of before' }, { timeoutMs: 60_000 }),
+  ];
+  const host = await startTestHost({ port });
+  t.teardown(() => host.close());
+  host.registry.admit({
+    ...{ selfId: 'log', selfVersion: '1.0.0', origin: 'managed', requires: {} },
+    baseUrls: [`http://127.0.0.1:${(await plugin(t, { id: 'log', provides: provides('log') })).port}`],
+    provides: [{ type: 'log', version: '1.0.0', path: '/capability.logger.v1.Logger/' }],
+  });
+  await Promise.all(calls);
+  t.ok(said.includes('called early') && said.includes('a message of before'));
 });
 
 t.test('a call while the host forgets', async (t) => {
