@@ -389,6 +389,9 @@ loopback. Each gets HOST_URL, PORT and HOSTNAME, and registers by itself.
 label \`xi-k8s.dev/plugin\`, gives each pod its identity and routes to those that are ready; such a plugin answers GetPluginInfo and
 SetRuntimeIdentity. What an earlier call made and this one does not name stays: \`remove_plugin\` takes it away.
 
+A plugin without a \`readiness_probe\` is ready when it takes connections at its port, by the pod's address; one that listens on
+loopback alone needs one, a \`command\`. A pod takes an earlier one's place when all its plugins are ready.
+
 All containers get the security context of a restricted namespace: they run as user 1000, write to no file of their image and have no
 token of the API server.`,
   effect: 'create',

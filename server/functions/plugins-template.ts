@@ -4,7 +4,6 @@ import type { FieldError } from '../errors.js';
 import { HOST_OPS_PORT, HOST_PORT, PLUGIN_LABEL } from '../plugin-host/names.js';
 import type { Container, Deployment, PodTemplateSpec, Service } from '../ports.js';
 import { podTemplate, workloadErrors } from './pod-template.js';
-import { defined } from './views.js';
 
 /** On what has a host and plugins in one pod: its name. */
 export const PLUGIN_POD_LABEL = 'xi-k8s.dev/plugin-pod';
@@ -78,7 +77,7 @@ type EnvVar = NonNullable<Container['env']>[number];
 function container(
   plugin: PluginContainer,
   given: readonly EnvVar[],
-  more: Pick<Container, 'readinessProbe' | 'lifecycle'>,
+  more: Pick<Container, 'lifecycle'>,
 ): Container {
   const { spec } = podTemplate(
     { ...plugin, container_name: plugin.name, ports: [{ container_port: plugin.port }] },
@@ -91,7 +90,8 @@ function container(
     ports: [{ name: 'plugin', containerPort: plugin.port, protocol: 'TCP' }],
     env: [...given.filter(({ name }) => !own.has(name)), ...(made.env ?? [])],
     ...more,
-    ...defined({ readinessProbe: made.readinessProbe ?? more.readinessProbe }),
+    // Without one, a pod whose plugin fails at its start would be ready, and take the place of one that works.
+    readinessProbe: made.readinessProbe ?? { tcpSocket: { port: plugin.port }, periodSeconds: 2 },
     securityContext: SECURITY,
   };
 }
@@ -182,10 +182,7 @@ export const lonePlugin = (place: Place, plugin: PluginContainer): Deployment =>
             // What others reach it by, rather than the pod's name.
             { name: 'HOSTNAME', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
           ],
-          {
-            readinessProbe: { tcpSocket: { port: plugin.port }, periodSeconds: 2 },
-            ...goesAfter(GOES_AFTER.lone),
-          },
+          goesAfter(GOES_AFTER.lone),
         ),
       ],
     },
