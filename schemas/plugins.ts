@@ -380,7 +380,9 @@ same as a picture.`,
 export const deploy_plugins = defineFunction({
   name: 'deploy_plugins',
   summary: 'Deploy plugins, in one pod with a host or each by itself',
-  description: `Applies Deployments of plugins, by server-side apply: asked again, it changes what differs.
+  description: `Applies Deployments of plugins, by server-side apply: asked again, it changes what differs. What our other functions
+changed meanwhile, as \`set_deployment_image\`, it sets as it is asked to; what others changed it overwrites with \`force\` only. A
+Deployment or Service that it did not make, or made under another \`name\`, is refused.
 
 \`model\` \`pod\` makes one Deployment \`name\`: a host's container and one for each plugin, which reach one another on the pod's
 loopback. Each gets HOST_URL, PORT and HOSTNAME, and registers by itself.
@@ -407,9 +409,13 @@ token of the API server.`,
       'pod',
     ),
     plugins: Type.Array(PluginContainer, { description: 'The plugins.', minItems: 1, maxItems: 100 }),
-    replicas: withDefault(
-      Type.Integer({ description: 'How many pods of each Deployment.', minimum: 0, maximum: 1000 }),
-      1,
+    replicas: Type.Optional(
+      Type.Integer({
+        description:
+          'How many pods of each Deployment. When absent: what scaled it since then keeps its number, and 1 where nothing did.',
+        minimum: 0,
+        maximum: 1000,
+      }),
     ),
     host_image: Type.Optional(
       Type.String({
@@ -417,6 +423,13 @@ token of the API server.`,
           "The image of the host's container; the operator's own by its configuration when absent.",
         minLength: 1,
       }),
+    ),
+    force: withDefault(
+      Type.Boolean({
+        description:
+          'Take over fields that others set meanwhile, as with `kubectl edit`, rather than be refused.',
+      }),
+      false,
     ),
     wait: withDefault(Type.Boolean({ description: 'Answer only when all are rolled out.' }), true),
     timeout_seconds: timeoutSeconds,
@@ -430,8 +443,8 @@ token of the API server.`,
     { title: 'PluginsDeployed' },
   ),
   permissions: [
-    apps(['create', 'patch']),
-    core('services', ['create', 'patch']),
+    apps(['get', 'create', 'patch']),
+    core('services', ['get', 'create', 'patch']),
     apps(['list', 'watch'], { when: 'wait' }),
     core('pods', ['list', 'watch'], { when: 'wait' }),
   ],

@@ -1253,10 +1253,12 @@ export interface DeployPluginsParams {
   model?: 'pod' | 'separate';
   /** The plugins. */
   plugins: PluginContainer[];
-  /** How many pods of each Deployment. Default: `1`. */
+  /** How many pods of each Deployment. When absent: what scaled it since then keeps its number, and 1 where nothing did. */
   replicas?: number;
   /** The image of the host's container; the operator's own by its configuration when absent. */
   host_image?: string;
+  /** Take over fields that others set meanwhile, as with `kubectl edit`, rather than be refused. Default: `false`. */
+  force?: boolean;
   /** Answer only when all are rolled out. Default: `true`. */
   wait?: boolean;
   /** How long to wait, in seconds, before the call fails with `deadline_exceeded`. Default: `300`. */
@@ -1687,7 +1689,9 @@ export interface Functions {
   /**
    * Deploy plugins, in one pod with a host or each by itself.
    *
-   * Applies Deployments of plugins, by server-side apply: asked again, it changes what differs.
+   * Applies Deployments of plugins, by server-side apply: asked again, it changes what differs. What our other functions
+   * changed meanwhile, as `set_deployment_image`, it sets as it is asked to; what others changed it overwrites with `force` only. A
+   * Deployment or Service that it did not make, or made under another `name`, is refused.
    *
    * `model` `pod` makes one Deployment `name`: a host's container and one for each plugin, which reach one another on the pod's
    * loopback. Each gets HOST_URL, PORT and HOSTNAME, and registers by itself.

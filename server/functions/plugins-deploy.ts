@@ -1,44 +1,22 @@
 /** Applying plugins' Deployments, and waiting until they are rolled out. */
 import type { PluginContainer, PluginDeployment, PluginProgress } from '../../schemas/plugins.js';
-import { AppError, invalidParams } from '../errors.js';
-import { fromKube } from '../kube-errors.js';
+import { invalidParams } from '../errors.js';
 import type { Call, Filled, Implementations, Progress } from '../library/implementation.js';
 import type { Contracts } from '../../schemas/index.js';
 import { DEPLOYMENTS, SERVICES } from '../ports.js';
-import type { Deployment, Deps, KubeObject, Resource } from '../ports.js';
+import type { Deployment, Deps } from '../ports.js';
+import { applying } from './plugins-apply.js';
+import type { Apply } from './plugins-apply.js';
 import { HOST_CONTAINER, lonePlugin, pluginErrors, pluginPod, pluginService } from './plugins-template.js';
 import { followRollout } from './rollout.js';
 import { replicasOf } from './views.js';
 
 type Params = Filled<Contracts['deploy_plugins']>;
 
-/** A manager of its own, so that applying anything else does not take plugins away. */
-const MANAGER = 'xi-k8s-plugins';
-
 interface Applied {
   readonly deployment: Deployment;
   readonly service: string | undefined;
 }
-
-/** How one object is applied; a failure names it. */
-type Apply = <T extends KubeObject>(resource: Resource<T>, body: T) => Promise<T>;
-
-const applying =
-  (deps: Deps, call: Call, dryRun: boolean): Apply =>
-  async (resource, body) => {
-    const { namespace = '', name = '' } = body.metadata ?? {};
-    const options = { ...call.io(), dryRun, fieldManager: MANAGER };
-    try {
-      return await deps.kube.patch(resource, { namespace, name }, { type: 'apply', body }, options);
-    } catch (error) {
-      const failure = fromKube(error);
-      if (!(failure instanceof AppError)) throw failure;
-      const plural = resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}`;
-      throw failure.adding(`It was about ${resource.kind} ${namespace}/${name}.`, {
-        object: { resource: plural, namespace, name },
-      });
-    }
-  };
 
 async function applyPod(deps: Deps, apply: Apply, params: Params): Promise<Applied[]> {
   const { namespace, name, plugins, replicas } = params;
@@ -106,12 +84,13 @@ async function* rolledOut(
 }
 
 export const deployPlugins: Implementations['deploy_plugins'] = async function* (deps, params, call) {
-  const { model, plugins, wait } = params;
+  const { model, plugins, wait, force } = params;
   const errors = pluginErrors(plugins, model);
   if (errors.length > 0) throw invalidParams('deploy_plugins', errors);
   // Several objects: all or none, as far as the API server knows beforehand.
-  if (model === 'separate' && !call.dryRun) await applyAll(deps, applying(deps, call, true), params);
-  const applied = await applyAll(deps, applying(deps, call, call.dryRun), params);
+  if (model === 'separate' && !call.dryRun)
+    await applyAll(deps, applying(deps, call, { dryRun: true, force }), params);
+  const applied = await applyAll(deps, applying(deps, call, { dryRun: call.dryRun, force }), params);
   if (!wait || call.dryRun) {
     yield [{ message: 'the Deployments are applied', done: 0, total: applied.length }];
     return { model, deployments: applied.map(deploymentView) };

@@ -18,7 +18,8 @@ export interface Place {
   readonly name: string;
   /** The label `app`. */
   readonly app: string;
-  readonly replicas: number;
+  /** When undefined, what is there keeps its number. */
+  readonly replicas: number | undefined;
 }
 
 /**
@@ -121,7 +122,7 @@ const deployment = (
     kind: 'Deployment',
     metadata: { name, namespace, labels: all },
     spec: {
-      replicas,
+      ...(replicas === undefined ? {} : { replicas }),
       // Of its own labels those that never change.
       selector: { matchLabels: labels },
       template: {
