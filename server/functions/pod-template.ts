@@ -36,19 +36,26 @@ function exactlyOne(field: string, value: object, keys: readonly string[], error
     });
 }
 
+/** Adds an error to `errors` for each item whose name an earlier one has: the API server merges such lists by their names. */
+function noneTwice(field: string, items: readonly { name: string }[] = [], errors: FieldError[]): void {
+  const names = new Set<string>();
+  items.forEach(({ name }, i) => {
+    if (names.has(name)) errors.push({ field: `${field}[${i}].name`, message: `repeats the name ${name}` });
+    names.add(name);
+  });
+}
+
 /** The faults of params that a schema cannot state. */
 export function workloadErrors(params: WorkloadParams): FieldError[] {
   const errors: FieldError[] = [];
-  const names = new Set<string>();
   params.env?.forEach((variable, i) =>
     exactlyOne(`env[${i}]`, variable, ['value', 'config_map', 'secret'], errors),
   );
-  params.volumes?.forEach((volume, i) => {
-    exactlyOne(`volumes[${i}]`, volume, ['empty_dir', 'config_map', 'secret', 'claim'], errors);
-    if (names.has(volume.name))
-      errors.push({ field: `volumes[${i}].name`, message: `repeats the name ${volume.name}` });
-    names.add(volume.name);
-  });
+  noneTwice('env', params.env, errors);
+  params.volumes?.forEach((volume, i) =>
+    exactlyOne(`volumes[${i}]`, volume, ['empty_dir', 'config_map', 'secret', 'claim'], errors),
+  );
+  noneTwice('volumes', params.volumes, errors);
   for (const key of ['liveness_probe', 'readiness_probe', 'startup_probe'] as const) {
     const probe = params[key];
     if (probe !== undefined) exactlyOne(key, probe, ['http_get', 'tcp_port', 'grpc_port', 'command'], errors);

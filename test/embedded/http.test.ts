@@ -299,6 +299,17 @@ await t.test('bad fields, one by one', async (t) => {
       'volumes[0].mount_path',
       /absolute/,
     ],
+    [
+      'create_deployment',
+      {
+        env: [
+          { name: 'A', value: '1' },
+          { name: 'A', value: '2' },
+        ],
+      },
+      'env[1].name',
+      /repeats the name A/,
+    ],
     ['create_deployment', { volumes: [{ name: 'v', mount_path: '/v' }] }, 'volumes[0]', /has none/],
     [
       'create_deployment',

@@ -195,6 +195,9 @@ t.test('deploy_plugins, remove_plugin', async (t) => {
       { plugins: [{ ...one, env: [{ name: 'A', value: '1', secret: { name: 's', key: 'k' } }] }] },
       'plugins[0].env[0]',
     );
+    const env = ['A', 'B', 'A'].map((name) => ({ name, value: name }));
+    for (const model of ['pod', 'separate'])
+      await bad({ model, plugins: [{ ...one, env }] }, 'plugins[0].env[2].name');
     await bad({ plugins: [{ ...one, readiness_probe: {} }] }, 'plugins[0].readiness_probe');
     await bad({ plugins: [{ ...one, privileged: true }] }, 'plugins[0].privileged');
 
