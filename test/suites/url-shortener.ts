@@ -170,6 +170,9 @@ async function scriptsSuite(t: Test, helm: string): Promise<void> {
   t.match(await scripted(t, helm, 'cleanup.sh'), /^✅ Cleanup complete$/m);
   t.same(await podsOf(), []);
   t.match(await scripted(t, helm, 'cleanup.sh'), /✅/, 'what is gone already is no failure');
+  const nothing = await run([script('port-forward.sh')]);
+  t.not(nothing.code, 0);
+  t.match(nothing.stderr, /There is no release url-shortener in .*: \.\/install\.sh first/);
 }
 
 /** A code that one pod made resolves in every other. */

@@ -117,18 +117,21 @@ const WRONG: Readonly<Record<string, RegExp>> = {
 const labelsOf = ({ deployment }: Rendered): Record<string, string> =>
   deployment.spec?.template.metadata?.labels ?? {};
 
-/** What holds whatever the values are. */
-function whole(t: Test, made: Rendered): void {
-  const name = { app: 'url-shortener', 'app.kubernetes.io/name': 'url-shortener' };
-  for (const { metadata } of made.objects) t.match(metadata?.labels, name, String(metadata?.name));
-  t.match(labelsOf(made), name);
-  const selectors = [
+/** By what its objects select pods. */
+const selectorsOf = (made: Rendered): Record<string, string>[] =>
+  [
     made.deployment.spec?.selector.matchLabels,
     ...made.of('Service').map(({ spec }) => spec.selector),
     ...made.of('PodDisruptionBudget').map(({ spec }) => spec.selector?.['matchLabels']),
     ...made.of('NetworkPolicy').map(({ spec }) => spec.podSelector?.matchLabels),
   ] as Record<string, string>[];
-  for (const selector of selectors) {
+
+/** What holds whatever the values are. */
+function whole(t: Test, made: Rendered): void {
+  const name = { app: 'url-shortener', 'app.kubernetes.io/name': 'url-shortener' };
+  for (const { metadata } of made.objects) t.match(metadata?.labels, name, String(metadata?.name));
+  t.match(labelsOf(made), name);
+  for (const selector of selectorsOf(made)) {
     t.ok(Object.keys(selector).length > 0, 'it selects by something');
     t.match(labelsOf(made), selector, 'and the pods are selected');
   }
@@ -242,5 +245,11 @@ else {
       ]);
       whole(t, example);
       t.same(comparable(example), comparable(chart));
+      for (const release of ['url-shortener', 'second']) {
+        const beside = await template(helm, [], release);
+        for (const selector of selectorsOf(example))
+          t.notMatch(labelsOf(beside), selector, `the example has none of the pods of ${release}`);
+        for (const selector of selectorsOf(beside)) t.notMatch(labelsOf(example), selector, 'nor it of them');
+      }
     });
 }
