@@ -231,7 +231,11 @@ const core = (resource: string, verbs: readonly Verb[], rest: Partial<Permission
 const reach = [core('pods/portforward', ['create'], { object: 'pod', when: 'pod' })];
 
 const atHost = {
-  namespace,
+  namespace: Type.Optional(
+    dnsLabel("The namespace of `pod`, and none without one. The server's default namespace when absent.", {
+      examples: ['default'],
+    }),
+  ),
   pod: Type.Optional(
     dnsSubdomain("A pod with a host of its own, whose plugins are meant; without it the operator's host.", {
       examples: ['url-shortener-64f4f8f7b-qrj66'],

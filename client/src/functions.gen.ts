@@ -1173,7 +1173,7 @@ export interface AddLightpeerParams {
 
 /** The params of `list_plugins`. */
 export interface ListPluginsParams {
-  /** The namespace. The server's default namespace when absent. */
+  /** The namespace of `pod`, and none without one. The server's default namespace when absent. */
   namespace?: string;
   /** A pod with a host of its own, whose plugins are meant; without it the operator's host. */
   pod?: string;
@@ -1187,7 +1187,7 @@ export interface ListPluginsParams {
 
 /** The params of `get_plugin`. */
 export interface GetPluginParams {
-  /** The namespace. The server's default namespace when absent. */
+  /** The namespace of `pod`, and none without one. The server's default namespace when absent. */
   namespace?: string;
   /** A pod with a host of its own, whose plugins are meant; without it the operator's host. */
   pod?: string;
@@ -1197,7 +1197,7 @@ export interface GetPluginParams {
 
 /** The params of `list_plugin_services`. */
 export interface ListPluginServicesParams {
-  /** The namespace. The server's default namespace when absent. */
+  /** The namespace of `pod`, and none without one. The server's default namespace when absent. */
   namespace?: string;
   /** A pod with a host of its own, whose plugins are meant; without it the operator's host. */
   pod?: string;
@@ -1211,7 +1211,7 @@ export interface ListPluginServicesParams {
 
 /** The params of `call_plugin_service`. */
 export interface CallPluginServiceParams {
-  /** The namespace. The server's default namespace when absent. */
+  /** The namespace of `pod`, and none without one. The server's default namespace when absent. */
   namespace?: string;
   /** A pod with a host of its own, whose plugins are meant; without it the operator's host. */
   pod?: string;
@@ -1227,7 +1227,7 @@ export interface CallPluginServiceParams {
 
 /** The params of `watch_plugins`. */
 export interface WatchPluginsParams {
-  /** The namespace. The server's default namespace when absent. */
+  /** The namespace of `pod`, and none without one. The server's default namespace when absent. */
   namespace?: string;
   /** A pod with a host of its own, whose plugins are meant; without it the operator's host. */
   pod?: string;
@@ -1237,7 +1237,7 @@ export interface WatchPluginsParams {
 
 /** The params of `get_plugin_graph`. */
 export interface GetPluginGraphParams {
-  /** The namespace. The server's default namespace when absent. */
+  /** The namespace of `pod`, and none without one. The server's default namespace when absent. */
   namespace?: string;
   /** A pod with a host of its own, whose plugins are meant; without it the operator's host. */
   pod?: string;

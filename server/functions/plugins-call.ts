@@ -105,7 +105,7 @@ async function provided(host: PluginHost, { type, provider }: Params, call: Call
 
 export const callService: Implementations['call_plugin_service'] = async (deps, params, call) => {
   const { type, method, provider, request = {} } = params;
-  const host = hostOf(deps, params);
+  const host = hostOf(deps, 'call_plugin_service', params, call);
   const started = performance.now();
   const providers = await provided(host, params, call);
   const answer = {

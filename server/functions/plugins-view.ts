@@ -1,6 +1,7 @@
 /** Plugins as callers see them, and how a call's host and plugin are found. */
 import type { Plugin, PluginService } from '../../schemas/plugins.js';
 import { AppError, invalidParams } from '../errors.js';
+import type { Call } from '../library/implementation.js';
 import { nearest } from '../library/nearest.js';
 import { OPERATOR } from '../plugin-host/names.js';
 import type { Deps, HostStatus, PluginHost, StatusPlugin } from '../ports.js';
@@ -8,13 +9,22 @@ import type { Deps, HostStatus, PluginHost, StatusPlugin } from '../ports.js';
 /** The host that is meant: that of a pod, or the operator's. */
 export function hostOf(
   { plugins }: Deps,
+  functionName: string,
   { namespace, pod }: { namespace: string; pod?: string },
+  { given }: Pick<Call, 'given'>,
 ): PluginHost {
   if (pod !== undefined) return plugins.inPod({ namespace, name: pod });
+  if (given['namespace'] !== undefined)
+    throw invalidParams(functionName, [
+      {
+        field: 'namespace',
+        message: 'must be absent without `pod`: the operator’s host has the plugins of all namespaces',
+      },
+    ]);
   if (plugins.own !== undefined) return plugins.own;
   throw new AppError(
     'not_found',
-    'This operator runs no plugin host. Name a pod that has one by `pod`, or switch the operator’s on.',
+    'This operator runs no plugin host. Name a pod that has one by `pod`, or switch the operator’s on by XI_PLUGIN_HOST=on.',
   );
 }
 

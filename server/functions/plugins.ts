@@ -25,7 +25,7 @@ const serviceKey = ({
 
 export const plugins = {
   async list_plugins(deps, params, call) {
-    const all = pluginsOf(await hostOf(deps, params).status(call.io()));
+    const all = pluginsOf(await hostOf(deps, 'list_plugins', params, call).status(call.io()));
     const providers = providersOf(all);
     const { type } = params;
     const wanted =
@@ -35,20 +35,22 @@ export const plugins = {
   },
 
   async get_plugin(deps, params, call) {
-    const host = hostOf(deps, params);
+    const host = hostOf(deps, 'get_plugin', params, call);
     const all = pluginsOf(await host.status(call.io()));
     return pluginView(findPlugin('get_plugin', host, all, params.plugin), providersOf(all));
   },
 
   async list_plugin_services(deps, params, call) {
-    const all = pluginsOf(await hostOf(deps, params).status(call.io())).flatMap(serviceViews);
+    const all = pluginsOf(await hostOf(deps, 'list_plugin_services', params, call).status(call.io())).flatMap(
+      serviceViews,
+    );
     const wanted = params.type === undefined ? all : all.filter(({ type }) => type === params.type);
     return pageOfSorted(wanted.sort(byKey(serviceKey)), serviceKey, params);
   },
 
   async *watch_plugins(deps, params, call) {
     let known: Map<string, string> | undefined;
-    for await (const status of hostOf(deps, params).changes(call.signal)) {
+    for await (const status of hostOf(deps, 'watch_plugins', params, call).changes(call.signal)) {
       const all = pluginsOf(status);
       const providers = providersOf(all);
       const next = new Map<string, string>();
@@ -70,7 +72,7 @@ export const plugins = {
   },
 
   async get_plugin_graph(deps, params, call) {
-    return graphOf(await hostOf(deps, params).status(call.io()));
+    return graphOf(await hostOf(deps, 'get_plugin_graph', params, call).status(call.io()));
   },
 
   call_plugin_service: callService,

@@ -131,6 +131,20 @@ async function isKnown(link: Link, identity: HostIdentity, io: HostIo): Promise<
   return status !== 401;
 }
 
+/** Waits for what goes on without those who leave. Rejects with the signal's reason. */
+async function within<T>(shared: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return shared;
+  let leave = (): void => {};
+  const left = new Promise<never>((_, reject) => (leave = () => reject(signal.reason as Error)));
+  if (signal.aborted) leave();
+  signal.addEventListener('abort', leave, { once: true });
+  try {
+    return await Promise.race([shared, left]);
+  } finally {
+    signal.removeEventListener('abort', leave);
+  }
+}
+
 /** Waits until `raise` was called, or the signal fires. */
 function createBell(signal: AbortSignal) {
   let rung = false;
@@ -179,6 +193,8 @@ function ownHost(own: OwnHost): PluginHost {
 export function createPlugins({ kube, own, hostImage, version }: PluginsOptions): Plugins {
   /** By `namespace/name`. A pod of the same name that came later does not know it, and is asked anew. */
   const identities = new Map<string, HostIdentity>();
+  /** Handshakes under way: calls side by side share one, for each makes an identity that the host keeps. */
+  const meetings = new Map<string, Promise<HostIdentity>>();
   const keep = (key: string, identity: HostIdentity): HostIdentity => {
     const [oldest] = identities.keys();
     if (identities.size >= MAX_IDENTITIES && oldest !== undefined) identities.delete(oldest);
@@ -192,9 +208,17 @@ export function createPlugins({ kube, own, hostImage, version }: PluginsOptions)
     const link = createLink(what, (io) => kube.portForward({ namespace, name }, HOST_PORT, io));
     const status = async (io?: HostIo): Promise<HostStatus> =>
       statusOf(what, await link({ method: 'GET', path: STATUS_PATH }, io));
-    const meet = async (io: HostIo): Promise<HostIdentity> => {
-      const { appProtocolVersion } = await status(io);
-      return keep(key, await shakeHands(what, link, { version, appProtocolVersion }, io));
+    const meet = async (): Promise<HostIdentity> => {
+      const { appProtocolVersion } = await status();
+      return keep(key, await shakeHands(what, link, { version, appProtocolVersion }, {}));
+    };
+    /** Who we are to the host; `forgotten` is who we are no more. */
+    const identityOf = (io: HostIo, forgotten?: HostIdentity): Promise<HostIdentity> | HostIdentity => {
+      const kept = identities.get(key);
+      if (kept !== undefined && kept !== forgotten) return kept;
+      const meeting = meetings.get(key) ?? meet().finally(() => meetings.delete(key));
+      meetings.set(key, meeting);
+      return within(meeting, io.signal);
     };
     return {
       what,
@@ -206,10 +230,10 @@ export function createPlugins({ kube, own, hostImage, version }: PluginsOptions)
         }
       },
       async call(request, io = {}) {
-        const kept = identities.get(key);
-        const reply = await link(serviceCall(request, kept ?? (await meet(io)), io.timeoutMs), io);
-        if (reply.status !== 401 || kept === undefined || (await isKnown(link, kept, io))) return reply;
-        return link(serviceCall(request, await meet(io), io.timeoutMs), io);
+        const identity = await identityOf(io);
+        const reply = await link(serviceCall(request, identity, io.timeoutMs), io);
+        if (reply.status !== 401 || (await isKnown(link, identity, io))) return reply;
+        return link(serviceCall(request, await identityOf(io, identity), io.timeoutMs), io);
       },
     };
   };
