@@ -391,9 +391,10 @@ Deployment or Service that it did not make, or made under another \`name\`, is r
 \`model\` \`pod\` makes one Deployment \`name\`: a host's container and one for each plugin, which reach one another on the pod's
 loopback. Each gets HOST_URL, PORT and HOSTNAME, and registers by itself.
 
-\`model\` \`separate\` makes a Deployment and a Service for each plugin, named after it. The operator's host finds them by the Service's
-label \`xi-k8s.dev/plugin\`, gives each pod its identity and routes to those that are ready; such a plugin answers GetPluginInfo and
-SetRuntimeIdentity. What an earlier call made and this one does not name stays: \`remove_plugin\` takes it away.
+\`model\` \`separate\` makes a Deployment and a Service for each plugin, named after it. The operator's host, which it has
+where XI_PLUGIN_HOST is \`on\`, finds them by the Service's label \`xi-k8s.dev/plugin\`, gives each pod its identity and routes to
+those that are ready; such a plugin answers GetPluginInfo and SetRuntimeIdentity. What an earlier call made and this one does not
+name stays: \`remove_plugin\` takes it away.
 
 A plugin without a \`readiness_probe\` is ready when it takes connections at its port, by the pod's address; one that listens on
 loopback alone needs one, a \`command\`. A pod takes an earlier one's place when all its plugins are ready.
@@ -443,6 +444,11 @@ token of the API server.`,
     {
       model: oneOf(['pod', 'separate'], { description: 'The model.' }),
       deployments: Type.Array(PluginDeployment, { description: 'What was applied.' }),
+      warnings: Type.Optional(
+        Type.Array(Type.String(), {
+          description: 'What keeps the plugins from being called, where something does.',
+        }),
+      ),
     },
     { title: 'PluginsDeployed' },
   ),

@@ -13,6 +13,9 @@ import { replicasOf } from './views.js';
 
 type Params = Filled<Contracts['deploy_plugins']>;
 
+const NO_HOST =
+  'This operator runs no plugin host, so that nobody finds these plugins and routes calls to them: switch it on by XI_PLUGIN_HOST=on.';
+
 interface Applied {
   readonly deployment: Deployment;
   readonly service: string | undefined;
@@ -83,6 +86,16 @@ async function* rolledOut(
   return finished;
 }
 
+/** What was applied, and what keeps it from being called. */
+function resultOf({ plugins }: Deps, { model }: Params, applied: readonly Applied[]) {
+  const hostless = model === 'separate' && plugins.own === undefined;
+  return {
+    model,
+    deployments: applied.map(deploymentView),
+    ...(hostless ? { warnings: [NO_HOST] } : {}),
+  };
+}
+
 export const deployPlugins: Implementations['deploy_plugins'] = async function* (deps, params, call) {
   const { model, plugins, wait, force } = params;
   const errors = pluginErrors(plugins, model);
@@ -93,8 +106,8 @@ export const deployPlugins: Implementations['deploy_plugins'] = async function* 
   const applied = await applyAll(deps, applying(deps, call, { dryRun: call.dryRun, force }), params);
   if (!wait || call.dryRun) {
     yield [{ message: 'the Deployments are applied', done: 0, total: applied.length }];
-    return { model, deployments: applied.map(deploymentView) };
+    return resultOf(deps, params, applied);
   }
   const finished = yield* rolledOut(deps, call, applied);
-  return { model, deployments: finished.map(deploymentView) };
+  return resultOf(deps, params, finished);
 };

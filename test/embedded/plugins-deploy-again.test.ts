@@ -74,6 +74,18 @@ for (const model of ['separate', 'pod'])
     has(t, await fn('remove_plugin', { deployment: name }), 200);
   });
 
+t.test('where the operator has no host', async (t) => {
+  const params = { name: 'alone', plugins: [{ name: 'alone', image: 'a:1', port: 8081 }] };
+  const separate = await fn('deploy_plugins', { ...params, model: 'separate' });
+  has(t, separate, 200);
+  t.match(separate.body['warnings'], [/XI_PLUGIN_HOST=on/]);
+  has(t, await fn('remove_plugin', { deployment: 'alone', wait: true }), 200);
+  const inPod = await fn('deploy_plugins', params);
+  has(t, inPod, 200);
+  t.notOk(inPod.body['warnings'], 'a pod has its own');
+  t.match((await fn('list_plugins', {})).body, { code: 'not_found', detail: /XI_PLUGIN_HOST=on/ });
+});
+
 t.test("a plugin of another's name", async (t) => {
   const lg = { name: 'lg', image: 'lg:1', port: 8081 };
   const shop = { name: 'shop', model: 'separate', plugins: [lg], wait: false };

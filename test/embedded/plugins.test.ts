@@ -369,6 +369,11 @@ t.test("the operator's own host", async (t) => {
     await host.close();
   });
   await atHost(t, { url: app.url, hosted, at: {} });
+  const lone = { name: 'lone', model: 'separate', plugins: [{ name: 'lone', image: 'l:1', port: 8081 }] };
+  const deployed = await call(app.url, 'deploy_plugins', lone, { query: '?dry_run=true' });
+  has(t, deployed, 200);
+  t.notOk(deployed.body['warnings'], 'there is a host to find them');
+
   const namespace = NAMESPACE;
   for (const [name, more] of Object.entries({
     list_plugins: {},
