@@ -31,6 +31,8 @@ export function createHandlers(state: State): Handlers {
     );
 
   async function prepare({ ballot }: Calls['prepare']['ask']): Promise<Prepared> {
+    // Neither of two chains is the peer's while the one takes the place of the other.
+    await state.move?.arriving?.catch(() => undefined);
     state.seenEpoch = Math.max(state.seenEpoch, ballot.epoch);
     if (state.mode === 'failed' || state.closing) throw new PeerError('refused', 'this peer stands aside');
     const { move } = state;

@@ -175,7 +175,12 @@ async function takeOver(state: State, address: string): Promise<void> {
     if (block.type === 1 && !ids.has(block.id)) extras.unshift(block);
 
   loosen(state, `this peer moves to the network of ${address}`);
-  const move: Move = { leader: state.self.address, detached: true, staging: await state.store.stage(ORIGIN) };
+  const move: Move = {
+    leader: state.self.address,
+    detached: true,
+    staging: await state.store.stage(ORIGIN),
+    arriving: undefined,
+  };
   state.move = move;
   try {
     const oldestFirst = blocks.reverse();

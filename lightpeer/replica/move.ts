@@ -41,7 +41,7 @@ export async function moveTo(state: State, target: string): Promise<void> {
   const there = await leaderOf(state, target);
   if (there.address === self.address || isMember(state, there)) return;
   const leader = there.address;
-  const move: Move = { leader, detached: false, staging: undefined };
+  const move: Move = { leader, detached: false, staging: undefined, arriving: undefined };
   state.move = move;
   const before = newestView(state);
   if (state.mode === 'leading')
@@ -54,6 +54,7 @@ export async function moveTo(state: State, target: string): Promise<void> {
     loosen(state, `this peer moves to the network of ${leader}`);
     await handOver(state, leader, located);
     await fetchRest(state, move);
+    await move.arriving;
     await transport.call(
       leader,
       'admit',
@@ -64,8 +65,7 @@ export async function moveTo(state: State, target: string): Promise<void> {
     state.log.info({ leader }, 'joined a network');
   } finally {
     if (state.move === move) state.move = undefined;
-    await move.staging?.abort();
-    move.staging = undefined;
+    await giveUp(move);
   }
 }
 
@@ -98,11 +98,10 @@ async function fetchInto(state: State, move: Move, after: Point): Promise<void> 
   let written = Promise.resolve();
   let ahead = 0;
   for await (const { snapshot, kept = [], blocks } of fetchChain(state, move.leader, after)) {
-    if (snapshot !== undefined) {
-      await move.staging?.abort();
-      move.staging = await state.store.stage(snapshot);
-    }
-    const staging: Staging = (move.staging ??= await state.store.stage(after));
+    // Its leader streams the rest; a staging of now would be in the way of the one that becomes the chain.
+    if (move.arriving !== undefined) break;
+    if (snapshot !== undefined) await giveUp(move);
+    const staging: Staging = (move.staging ??= await state.store.stage(snapshot ?? after));
     written = kept.length > 0 ? staging.keep(kept) : staging.append(blocks);
     written.catch(() => undefined);
     for (const { payload } of [...kept.map(({ block }) => block), ...blocks])
@@ -113,12 +112,19 @@ async function fetchInto(state: State, move: Move, after: Point): Promise<void> 
     }
   }
   await written;
-  move.staging ??= await state.store.stage(after);
+  if (move.arriving === undefined) move.staging ??= await state.store.stage(after);
 }
 
-/** What came there while the rest was done. */
+async function giveUp(move: Move): Promise<void> {
+  const { staging } = move;
+  move.staging = undefined;
+  await staging?.abort();
+}
+
+/** What came there while the rest was done, unless its leader streams it already. */
 async function fetchRest(state: State, move: Move): Promise<void> {
-  const head = move.staging!.head();
+  const head = move.staging?.head();
+  if (head === undefined) return;
   await fetchInto(state, move, { height: head.height, digest: head.digest });
 }
 
@@ -172,11 +178,18 @@ async function coveredBy(state: State, waypoint: Point): Promise<number> {
   return Math.max(waypoint.height, Math.min(view?.committed ?? 0, next.height));
 }
 
-/** The staged chain becomes the peer's: its new leader opened the stream. */
-export async function arrive(state: State, move: Move): Promise<void> {
-  const staging = move.staging;
-  if (staging === undefined) return;
+/** The staged chain becomes the peer's: its new leader opened the stream. Once: a second stream finds it there. */
+export function arrive(state: State, move: Move): Promise<void> {
+  const { staging } = move;
+  if (staging === undefined)
+    return (
+      move.arriving ?? Promise.reject(new PeerError('refused', 'this peer begins to fetch another chain'))
+    );
   move.staging = undefined;
+  return (move.arriving = take(state, staging));
+}
+
+async function take(state: State, staging: Staging): Promise<void> {
   const head = state.store.head();
   const left = await staging.commit();
   // Ahead of what was left nothing changes for the readers.

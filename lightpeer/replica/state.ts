@@ -21,6 +21,8 @@ export interface Move {
   /** Left the old view for good. */
   detached: boolean;
   staging: Staging | undefined;
+  /** The fetched chain becomes, or became, the peer's own. */
+  arriving: Promise<void> | undefined;
 }
 
 /** Counters, as plain numbers, for whoever shows them. */

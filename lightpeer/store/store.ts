@@ -1,22 +1,19 @@
 /** The chain of a peer on disk: appended to in place, rewritten only as a whole beside the old one and put in its place. */
-import { ORIGIN, samePoint, viewOf } from '../chain/block.js';
-import type { Block, Point } from '../chain/block.js';
+import type { Block } from '../chain/block.js';
 import { PeerError } from '../port.js';
 import { EMPTY_HEADER } from './chain-file.js';
 import type { ChainFile } from './chain-file.js';
 import { copyKept, survivors } from './compaction.js';
+import { copyRaw, INCOMING, NEXT, reopen } from './copying.js';
 import { closedOnFailure } from './disk.js';
 import type { Disk } from './disk.js';
 import { readGoFolder } from './go-folder.js';
-import type { Header } from './lines.js';
 import { createChainFile, openChainFile } from './open-chain.js';
-import type { Snapshot, Staging, Store } from './port.js';
+import type { Staging, Store } from './port.js';
+import { stageFrom } from './staging.js';
+import type { StagingDeps } from './staging.js';
 
 const NAME = 'chain.log';
-const NEXT = 'next.log';
-const INCOMING = 'incoming.log';
-
-const isPoint = (from: Point | Snapshot): from is Point => 'height' in from;
 
 /** A new chain. It gets its name when all of it is on disk: of a Go peer's blocks there is never a part. */
 async function beginWith(disk: Disk, blocks: readonly Block[]): Promise<ChainFile> {
@@ -37,8 +34,9 @@ export async function openStore(disk: Disk): Promise<Store> {
   /** Takes what is appended too, while it is about to replace the current one. */
   let mirror: ChainFile | undefined;
   let staging: Staging | undefined;
-  /** A second chain is there, or about to be. */
+  /** A second chain is there, or about to be, until it has taken the place of the first or is gone. */
   let busy = false;
+  let ending: Promise<void> | undefined;
   let compacting: Promise<void> | undefined;
 
   async function replace(next: ChainFile): Promise<void> {
@@ -58,118 +56,6 @@ export async function openStore(disk: Disk): Promise<Store> {
       } catch (error) {
         if (file === current) throw error;
       }
-    }
-  }
-
-  /** Appends bytes of one file, from an offset to below another, to a second file. */
-  const copyRaw = async (
-    from: ChainFile,
-    range: { first: number; end: number },
-    into: string,
-  ): Promise<void> => {
-    const target = await disk.open(into);
-    try {
-      let at = await target.size();
-      for (let offset = range.first; offset < range.end;) {
-        const chunk = Buffer.allocUnsafe(Math.min(1 << 20, range.end - offset));
-        const length = await from.raw(chunk, offset);
-        if (length === 0) break;
-        await target.write(chunk.subarray(0, length), at);
-        at += length;
-        offset += length;
-      }
-    } finally {
-      await target.close();
-    }
-  };
-
-  async function reopen(name: string, head: Point): Promise<ChainFile> {
-    const chain = (await openChainFile(disk, name))?.chain;
-    if (chain !== undefined && samePoint(chain.head(), head)) return chain;
-    await chain?.close();
-    throw new PeerError('disk', `${disk.folder}/${name}: what was written is not what is read`);
-  }
-
-  /** Of a chain that leaves the current one at a place. */
-  async function headerAt(place: Point): Promise<Header> {
-    const last = current.waypoints().findLast(({ height }) => height <= place.height);
-    const above = last !== undefined && last.height > current.header.base.height;
-    return {
-      ...EMPTY_HEADER,
-      base: { height: place.height, digest: place.digest },
-      baseId: (await self.at(place.height))?.block.id ?? current.header.baseId,
-      network: above ? await self.at(last.height) : current.header.network,
-    };
-  }
-
-  async function stageFrom(from: Point | Snapshot): Promise<Staging> {
-    const keep = isPoint(from) ? from : undefined;
-    const chain = await createChainFile(disk, INCOMING, isPoint(from) ? await headerAt(from) : from);
-    const missing = (): number => chain.header.kept - chain.length();
-    const finish = (): void => {
-      staging = undefined;
-      busy = false;
-    };
-    const incoming: Staging = {
-      head: chain.head,
-      view: () => {
-        const network = chain.network();
-        return network === undefined ? undefined : viewOf(network)?.ballot;
-      },
-      keep: (kept) => {
-        if (kept.length > missing())
-          throw new PeerError('invalid', 'the snapshot has more blocks than it says');
-        return chain.keep(kept);
-      },
-      whole: () => missing() <= 0,
-      append: (blocks) => {
-        if (blocks.length > 0 && missing() > 0)
-          throw new PeerError('invalid', 'the snapshot has fewer blocks than it says');
-        return chain.append(blocks, 0).synced;
-      },
-      commit: async () => {
-        finish();
-        return closedOnFailure(chain, take);
-      },
-      abort: async () => {
-        finish();
-        await chain.close();
-        await disk.remove(INCOMING);
-      },
-    };
-    return incoming;
-
-    async function take(): Promise<Point> {
-      await chain.flushed();
-      await compacting;
-      if (missing() > 0) throw new PeerError('refused', 'not all of the snapshot is there yet');
-      const left = keep ?? ORIGIN;
-      if (left.height > 0 && left.height < current.header.base.height)
-        throw new PeerError('refused', 'the place where the chains part was compacted meanwhile');
-      if (keep === undefined || keep.height === 0) {
-        await replace(chain);
-      } else if (samePoint(current.head(), keep)) {
-        for (let at = 0; at < chain.length();) {
-          const some = await chain.some(at, chain.length());
-          await current.append(
-            some.map(({ block }) => block),
-            0,
-          ).synced;
-          at += some.length;
-        }
-        await chain.close();
-        await disk.remove(INCOMING);
-      } else {
-        await current.flushed();
-        await disk.remove(NEXT);
-        await copyRaw(current, { first: 0, end: current.offset(current.position(keep.height) + 1) }, NEXT);
-        await copyRaw(chain, { first: chain.offset(0), end: chain.bytes() }, NEXT);
-        const head = chain.head();
-        await chain.close();
-        await replace(await reopen(NEXT, head));
-        await disk.remove(INCOMING);
-      }
-      return left;
     }
   }
 
@@ -246,7 +132,7 @@ export async function openStore(disk: Disk): Promise<Store> {
       if (busy) throw new PeerError('refused', 'a chain is already being fetched');
       busy = true;
       try {
-        return (staging = await stageFrom(from));
+        return (staging = stagingUntilOver(await stageFrom(second, from)));
       } catch (error) {
         busy = false;
         throw error;
@@ -260,9 +146,38 @@ export async function openStore(disk: Disk): Promise<Store> {
     close: async () => {
       await compacting?.catch(() => undefined);
       await staging?.abort();
+      await ending;
       await current.close();
     },
   };
+
+  const second: StagingDeps = {
+    disk,
+    current: () => current,
+    at: self.at,
+    replace,
+    rewritten: async () => compacting,
+  };
+
+  /** Its file is not free for another before it is at its end. */
+  function stagingUntilOver(of: Staging): Staging {
+    const end = <T>(how: () => Promise<T>): Promise<T> => {
+      if (staging !== kept) throw new PeerError('refused', 'the fetched chain was taken or given up before');
+      staging = undefined;
+      const ended = how().finally(() => (busy = false));
+      ending = ended.then(
+        () => undefined,
+        () => undefined,
+      );
+      return ended;
+    };
+    const kept: Staging = {
+      ...of,
+      commit: async () => end(of.commit),
+      abort: async () => (staging === kept ? end(of.abort) : undefined),
+    };
+    return kept;
+  }
 
   async function compact(to: number): Promise<void> {
     const file = current;
@@ -273,8 +188,8 @@ export async function openStore(disk: Disk): Promise<Store> {
     await copyKept(file, positions, next).finally(next.close);
     const end = file.offset(file.position(file.synced().height) + 1);
     const head = file.synced();
-    await copyRaw(file, { first: file.offset(file.position(to) + 1), end }, NEXT);
-    const made = await reopen(NEXT, head);
+    await copyRaw(disk, file, { first: file.offset(file.position(to) + 1), end });
+    const made = await reopen(disk, head);
     await closedOnFailure(made, () => finishCompacting(made));
   }
 

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Limits } from '../../../lightpeer/replica/ports.js';
 import { agreed, chainOf, faults } from './sim/checks.js';
+import { joined, leaderOf, others } from './sim/joined.js';
 import { tell } from './sim/story.js';
 import type { Command } from './sim/story.js';
 import { createWorld } from './sim/world.js';
@@ -87,23 +88,6 @@ t.test('so it does when the chain is compacted all the time, by blocks or by byt
   );
   t.notOk(outcome.failed, outcome.failed ? (fc.defaultReportMessage(outcome) ?? '') : '');
 });
-
-/** Peers that are joined, and nothing else yet. */
-async function joined(count: number, seed = 1): Promise<World> {
-  const world = createWorld(count, seed);
-  for (const node of world.nodes) void world.start(node);
-  await world.run(300);
-  for (const node of world.nodes.slice(1)) {
-    node.replica!.join(world.nodes[0]!.address).catch(() => undefined);
-    await world.until(() => node.replica!.status().members.length > 1, 5000);
-  }
-  if (!(await world.until(() => agreed(world), 20_000))) throw new Error('not joined');
-  return world;
-}
-
-const leaderOf = (world: World): Node =>
-  world.nodes.find(({ replica }) => replica?.status().mode === 'leading')!;
-const others = (world: World, node: Node): Node[] => world.nodes.filter((other) => other !== node);
 
 /** An id. */
 const ofNode = ({ address }: { address: string }): string => `of-${address.replaceAll('.', '-')}`;

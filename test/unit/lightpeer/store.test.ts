@@ -273,6 +273,39 @@ t.test('a second chain beside the first takes its place as a whole, or not at al
   }
 });
 
+t.test(
+  'no other second chain is begun before the one that is taken, or given up, is at its end',
+  async (t) => {
+    for (const how of ['commit', 'abort'] as const)
+      for (const keep of [0, 2, 5]) {
+        const path = fresh();
+        let store = await openStore(await openDisk(path));
+        await append(store, ...numbered(5));
+        const place = async (height: number) => (height === 0 ? ORIGIN : (await store.at(height))!);
+        const staging = await store.stage(await place(keep));
+        await staging.append([client('x'), client('y')]);
+        const { height, digest } = staging.head();
+        const ended = staging[how]();
+        const refused = await store.stage({ height, digest }).then(
+          () => 'begun',
+          ({ code }: { code: string }) => code,
+        );
+        t.equal(refused, 'refused', `${how} after ${keep}`);
+        await ended;
+        await t.rejects(staging.commit(), { code: 'refused' }, 'once');
+        await staging.abort();
+        const expected = [...numbered(how === 'commit' ? keep : 5).map(({ id }) => id)];
+        if (how === 'commit') expected.push('x', 'y');
+        t.strictSame(await idsOf(store), expected);
+        await (await store.stage(ORIGIN)).abort();
+        await store.close();
+        store = await openStore(await openDisk(path));
+        t.strictSame(await idsOf(store), expected);
+        await store.close();
+      }
+  },
+);
+
 t.test('compaction keeps the newest block of each state, and the rest of the chain as it is', async (t) => {
   const path = fresh();
   let store = await openStore(await openDisk(path));

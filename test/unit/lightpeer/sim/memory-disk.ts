@@ -12,6 +12,8 @@ export interface MemoryDisk {
   mount(): Disk;
   crash(): void;
   full: boolean;
+  /** How much longer than usual a write takes. */
+  slowMs: number;
   /** Whether a crash now would leave a text in the chain's file. */
   holds(text: string): boolean;
   files: Map<string, Entry>;
@@ -31,6 +33,7 @@ export function memoryDisk(
   const self: MemoryDisk = {
     files,
     full: false,
+    slowMs: 0,
     holds: (text) => files.get('chain.log')?.durable.includes(text) ?? false,
     crash: () => {
       for (const file of files.values()) {
@@ -49,7 +52,7 @@ export function memoryDisk(
         const file = entry(name);
         const sync = async (): Promise<void> => {
           const { data } = file;
-          await wait(0.5 + 2 * random());
+          await wait(0.5 + 2 * random() + self.slowMs);
           if (self.full) throw new Error('no space left on device');
           if (file.durable.length <= data.length) file.durable = data;
         };

@@ -59,7 +59,7 @@ export function transportOf(world: World, self: Node): Transport {
       const to = world.node(address);
       const pass = (): Promise<void> =>
         new Promise((resolve, reject) => {
-          world.at(self, delay(), () => {
+          world.at(self, delay() + world.fetchMs, () => {
             if (to?.replica === undefined) reject(unreachable(address));
             else if (!world.connected(self, to) || to.paused)
               world.at(self, 1000, () => reject(new PeerError('timeout', `${address}: no answer to fetch`)));

@@ -60,6 +60,8 @@ export interface World {
   /** Runs until a condition holds; false when it does not within so much simulated time. */
   until(condition: () => boolean, ms: number): Promise<boolean>;
   readonly log: string[];
+  /** How much longer each part of a fetched chain takes than another message. */
+  fetchMs: number;
   onStart(node: Node, replica: Replica): void;
 }
 
@@ -141,6 +143,7 @@ export function createWorld(count: number, seed: number, limits: Partial<Limits>
     nodes,
     random,
     log,
+    fetchMs: 0,
     onStart: () => undefined,
     now: () => time,
     after,
