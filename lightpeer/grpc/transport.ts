@@ -37,7 +37,12 @@ export function createTransport(clients: Clients): Transport {
     submit: async (address, { blocks }, timeoutMs) =>
       clients.unary({ address, method: method.submit, timeoutMs }, { blocks: blocks.map(blockToWire) }),
     prepare: async (address, ask, timeoutMs) =>
-      preparedFromWire(await clients.unary({ address, method: method.prepare, timeoutMs }, ask)),
+      preparedFromWire(
+        await clients.unary(
+          { address, method: method.prepare, timeoutMs },
+          { ...ask, networks: [...ask.networks] },
+        ),
+      ),
     locate: async (address, { places, waypoints }, timeoutMs) => {
       const answer = await clients.unary(
         { address, method: method.locate, timeoutMs },
@@ -55,7 +60,10 @@ export function createTransport(clients: Clients): Transport {
       return {};
     },
     merge: async (address, ask, timeoutMs) => {
-      await clients.unary({ address, method: method.merge, timeoutMs }, ask);
+      await clients.unary(
+        { address, method: method.merge, timeoutMs },
+        { ...ask, networks: [...ask.networks] },
+      );
       return {};
     },
     leave: async (address, ask, timeoutMs) => {

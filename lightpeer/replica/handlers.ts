@@ -7,7 +7,16 @@ import { joinLegacy } from './legacy-network.js';
 import { leaderOf, moveTo } from './move.js';
 import { changeView } from './place.js';
 import type { Calls, Fetched, Handlers, Prepared } from './ports.js';
-import { compareNetworks, loosen, newestView, pointAt, sameBallot, statusOf, viewBallot } from './state.js';
+import {
+  compareNetworks,
+  loosen,
+  newestView,
+  pointAt,
+  refuseStrangers,
+  sameBallot,
+  statusOf,
+  viewBallot,
+} from './state.js';
 import type { State } from './state.js';
 
 interface Admission {
@@ -30,9 +39,11 @@ export function createHandlers(state: State): Handlers {
       `${state.self.address} does not order the blocks of its network; ${viewBallot(state).by || 'nobody'} does`,
     );
 
-  async function prepare({ ballot }: Calls['prepare']['ask']): Promise<Prepared> {
+  async function prepare({ ballot, networks }: Calls['prepare']['ask']): Promise<Prepared> {
     // Neither of two chains is the peer's while the one takes the place of the other.
     await state.move?.arriving?.catch(() => undefined);
+    // Who moves there has the chain that it comes from as yet.
+    if (state.move?.leader !== ballot.by) refuseStrangers(state, { networks });
     state.seenEpoch = Math.max(state.seenEpoch, ballot.epoch);
     if (state.mode === 'failed' || state.closing) throw new PeerError('refused', 'this peer stands aside');
     const { move } = state;
@@ -142,7 +153,8 @@ export function createHandlers(state: State): Handlers {
     prepare,
     locate,
     admit,
-    merge: async ({ target }) => {
+    merge: async ({ target, networks }) => {
+      refuseStrangers(state, { networks });
       const there = await leaderOf(state, target).catch((error: unknown) => {
         if (!(error instanceof PeerError) || error.code !== 'unimplemented') throw error;
         return undefined;

@@ -117,7 +117,7 @@ function reconcile(state: State, block: Block): void {
         if (speaks === 'unimplemented') admit.push({ ...member, legacy: true });
         else if (speaks === 'ours')
           await state.transport
-            .call(member.address, 'merge', { target: state.self.address }, state.limits.ask)
+            .call(member.address, 'merge', { target: state.self.address, networks: [] }, state.limits.ask)
             .catch(() => undefined);
       }
       await changeView(state, { admit });
@@ -134,7 +134,12 @@ function reconcile(state: State, block: Block): void {
 export async function joinLegacy(state: State, address: string): Promise<boolean> {
   if (listed(state, address)) return true;
   if (state.mode === 'following') {
-    await state.transport.call(newestView(state)!.ballot.by, 'merge', { target: address }, state.limits.ask);
+    await state.transport.call(
+      newestView(state)!.ballot.by,
+      'merge',
+      { target: address, networks: [] },
+      state.limits.ask,
+    );
     return false;
   }
   if (state.mode !== 'leading') return false;

@@ -49,7 +49,7 @@ export function createJoin(state: State, changes: Changes): Join {
       await state.transition(() => moveTo(state, there.address));
       return true;
     }
-    await transport.call(there.address, 'merge', { target: mine.view.by }, limits.ask);
+    await transport.call(there.address, 'merge', { target: mine.view.by, networks: [] }, limits.ask);
     return false;
   }
 

@@ -46,7 +46,9 @@ export async function moveTo(state: State, target: string): Promise<void> {
   const before = newestView(state);
   if (state.mode === 'leading')
     for (const address of others(state, before?.members ?? []))
-      void transport.call(address, 'merge', { target: leader }, state.limits.ask).catch(() => undefined);
+      void transport
+        .call(address, 'merge', { target: leader, networks: before?.networks ?? [] }, state.limits.ask)
+        .catch(() => undefined);
   try {
     const located = await locateAt(state, leader);
     await fetchInto(state, move, located.common ?? ORIGIN);

@@ -21,18 +21,22 @@ export async function findPlace(state: State, since: number): Promise<void> {
   // Those that have been away for long are not waited for here: whoever orders the blocks goes on asking them.
   const recent = [...state.lost].filter(([, { since }]) => clock.now() - since <= state.limits.lookFor);
   const known = [...new Set([...old, ...recent.map(([address]) => address)])];
-  const unreachable: string[] = [];
   const answers = await Promise.all(
     known.map((address) =>
       transport
         .call(address, 'status', {}, address === view?.ballot.by ? LOOK_AT_LEADER_MS : state.limits.ask)
-        .catch(() => void unreachable.push(address)),
+        .catch(() => undefined),
     ),
   );
   // Somebody else is about to change the view.
   if (state.promised !== promised || state.closing || state.mode === 'failed') return;
   const mine = statusOf(state);
-  const near = answers.filter((status): status is Status => status !== undefined && related(status, mine));
+  const near: Status[] = [];
+  // Not reached, or somebody else has the address now.
+  const gone: string[] = [];
+  for (const [i, status] of answers.entries())
+    if (status !== undefined && related(status, mine)) near.push(status);
+    else gone.push(known[i]!);
 
   const elsewhere = near.filter(
     (status) =>
@@ -58,7 +62,7 @@ export async function findPlace(state: State, since: number): Promise<void> {
     const other = near.filter(functional).sort(compareNetworks)[0];
     if (other !== undefined) return moveTo(state, other.address);
   }
-  await changeView(state, { dead: unreachable });
+  await changeView(state, { dead: gone });
 }
 
 /** A change of view, and what follows from how it ended. */
@@ -67,7 +71,12 @@ export async function changeView(state: State, change: Change): Promise<boolean>
   if (result.done === 'leading') {
     for (const address of result.strays)
       void state.transport
-        .call(address, 'merge', { target: state.self.address }, state.limits.ask)
+        .call(
+          address,
+          'merge',
+          { target: state.self.address, networks: result.view.networks },
+          state.limits.ask,
+        )
         .catch(() => undefined);
     return true;
   }

@@ -37,14 +37,19 @@ export interface Located {
   readonly waypoint: Point | undefined;
 }
 
+/** An address may have another owner than it had: a peer that is of none of these networks refuses. None: for any peer. */
+export interface Meant {
+  readonly networks: readonly string[];
+}
+
 /** Question and answer of each unary call between our peers. */
 export interface Calls {
   status: { ask: Record<string, never>; answer: Status };
   submit: { ask: { blocks: readonly Block[] }; answer: { heights: readonly number[] } };
-  prepare: { ask: { ballot: Ballot }; answer: Prepared };
+  prepare: { ask: { ballot: Ballot } & Meant; answer: Prepared };
   locate: { ask: { places: readonly Point[]; waypoints: readonly Point[] }; answer: Located };
   admit: { ask: { member: Member; networks: readonly string[] }; answer: Record<string, never> };
-  merge: { ask: { target: string }; answer: Record<string, never> };
+  merge: { ask: { target: string } & Meant; answer: Record<string, never> };
   leave: { ask: { address: string }; answer: Record<string, never> };
 }
 export type Call = keyof Calls;

@@ -52,6 +52,7 @@ export async function regroup(state: State, change: Change): Promise<Regrouped> 
   const asked = [
     ...new Set([...others(state, before?.members ?? []), ...others(state, admitted), ...(change.ask ?? [])]),
   ].filter((address) => !dead.has(address) && address !== self.address);
+  const networks = [...new Set([...(before?.networks ?? []), ...(change.networks ?? [])])];
   const ballot: Ballot = {
     epoch: Math.max(state.promised.epoch, viewBallot(state).epoch, state.seenEpoch) + 1,
     by: self.address,
@@ -68,7 +69,7 @@ export async function regroup(state: State, change: Change): Promise<Regrouped> 
         .call(
           address,
           'prepare',
-          { ballot },
+          { ballot, networks },
           change.silent?.includes(address) === true ? SHORT_ASK_MS : limits.ask,
         )
         .then(
@@ -107,7 +108,7 @@ export async function regroup(state: State, change: Change): Promise<Regrouped> 
   const members = new Map<string, Member>([[self.address, { ...self, legacy: false }]]);
   for (const member of [...(last?.members ?? before?.members ?? []), ...admitted])
     if (member.address !== self.address && stays(member)) members.set(member.address, member);
-  const networks =
+  const named =
     change.alone === true
       ? []
       : [...new Set([...(last?.networks ?? []), ...(change.networks ?? [])])].slice(0, 16);
@@ -123,7 +124,7 @@ export async function regroup(state: State, change: Change): Promise<Regrouped> 
         at: state.today(),
         view: {
           epoch: ballot.epoch,
-          networks: networks.length > 0 ? networks : [state.newId()],
+          networks: named.length > 0 ? named : [state.newId()],
           legacy: [...members.values()].filter(({ legacy }) => legacy).map(({ address }) => address),
           committed: state.committed,
           left: [...leaving],

@@ -34,7 +34,7 @@ async function meet(state: State, status: Status): Promise<string | undefined> {
   if (functional(status) && compareNetworks(status, mine) < 0) return status.address;
   const whom = functional(status) ? status.view.by : status.address;
   await state.transport
-    .call(whom, 'merge', { target: state.self.address }, state.limits.ask)
+    .call(whom, 'merge', { target: state.self.address, networks: mine.networks }, state.limits.ask)
     .catch(() => undefined);
   return undefined;
 }

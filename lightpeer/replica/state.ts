@@ -6,7 +6,7 @@ import type { Staging, Store } from '../store/port.js';
 import type { Leader } from './leader.js';
 import type { Suspicion } from './link.js';
 import type { LegacyMembers } from './legacy.js';
-import type { Clock, Limits, Log, Mode, Status, Transport } from './ports.js';
+import type { Clock, Limits, Log, Meant, Mode, Status, Transport } from './ports.js';
 
 export interface Self {
   /** `ip:port`, as other peers dial it. */
@@ -126,6 +126,12 @@ export const sameBallot = (a: Ballot, b: Ballot): boolean => compareBallots(a, b
 
 export const related = (a: Pick<Status, 'networks'>, b: Pick<Status, 'networks'>): boolean =>
   a.networks.some((network) => b.networks.includes(network));
+
+/** Who asks for members of its network meets a stranger at the address of one. */
+export function refuseStrangers(state: State, { networks }: Meant): void {
+  if (networks.length === 0 || related({ networks }, statusOf(state))) return;
+  throw new PeerError('refused', `${state.self.address} belongs to another network`);
+}
 
 export const functional = ({ mode }: Status): boolean => mode === 'leading' || mode === 'following';
 

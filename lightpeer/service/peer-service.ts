@@ -27,9 +27,9 @@ export function peerService(replica: Replica, version: string): ServiceHandlers<
       const { heights } = await handlers.submit({ blocks: blocks.map(blockFromWire) });
       return { heights: [...heights] };
     },
-    prepare: async ({ ballot }) => {
+    prepare: async ({ ballot, networks }) => {
       if (ballot === undefined) throw new PeerError('invalid', 'the request has no ballot');
-      return handlers.prepare({ ballot: { epoch: ballot.epoch, by: ballot.by } });
+      return handlers.prepare({ ballot: { epoch: ballot.epoch, by: ballot.by }, networks });
     },
     locate: async ({ places, waypoints }) => {
       const { common, waypoint, base, head } = await handlers.locate({
@@ -47,7 +47,7 @@ export function peerService(replica: Replica, version: string): ServiceHandlers<
       if (member === undefined) throw new PeerError('invalid', 'the request names no member');
       return handlers.admit({ member: checkMember(member), networks });
     },
-    merge: ({ target }) => handlers.merge({ target: checkAddress(target) }),
+    merge: ({ target, networks }) => handlers.merge({ target: checkAddress(target), networks }),
     leave: async ({ address, forget }) => {
       if (forget && address !== '')
         throw new PeerError('invalid', `only a peer that leaves itself forgets: leave out ${address}`);
