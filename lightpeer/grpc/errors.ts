@@ -34,7 +34,6 @@ const MEANINGS: Partial<Record<number, PeerErrorCode>> = {
   [INVALID_ARGUMENT]: 'invalid',
   [ALREADY_EXISTS]: 'exists',
   [DEADLINE_EXCEEDED]: 'timeout',
-  [INTERNAL]: 'disk',
   [UNAVAILABLE]: 'unreachable',
   [UNIMPLEMENTED]: 'unimplemented',
   [RESOURCE_EXHAUSTED]: 'overloaded',
@@ -80,7 +79,8 @@ export function toTrailers(error: unknown): OutgoingHttpHeaders {
 
 /**
  * The error that an answer's headers or trailers tell of, undefined when all is well or nothing is said yet. Errors of an
- * application that is no peer of ours (UNKNOWN) count as refusals.
+ * application that is no peer of ours (UNKNOWN) count as refusals, and so does the failing disk of another peer: `disk` is the
+ * own one.
  */
 export function fromHeaders(headers: IncomingHttpHeaders, address: string): PeerError | undefined {
   const http = Number(headers[':status'] ?? 200);

@@ -2,9 +2,13 @@
  * What compaction drops. It rewrites the whole file, so that it is worth while only when a good part of it goes: then each
  * block is written again a few times at most, however long the chain grows.
  */
+import { PeerError } from '../port.js';
 import type { Limits } from './ports.js';
+import { diskFailed } from './state.js';
 import type { State } from './state.js';
 
+/** Where there was no room to write what stays beside the chain. */
+const AGAIN_MS = 600_000;
 /** One part of so many must go. */
 const SHARE = 4;
 
@@ -67,4 +71,24 @@ export async function droppable(state: State): Promise<number | undefined> {
   const tooOld =
     first !== undefined && first.block.at > 0 && state.today() - first.block.at > limits.compactAge;
   return dropTo(chain(), limits, tooOld);
+}
+
+/** Drops the blocks up to a height, unless that is being done, or could not be shortly before. */
+export async function dropUpTo(state: State, to: number): Promise<void> {
+  const { store, clock } = state;
+  if (state.dropping || clock.now() < state.dropAgainAt || to <= store.base().height) return;
+  state.dropping = true;
+  try {
+    await store.compact(to);
+    if (store.base().height >= to) state.counters.compactions++;
+  } catch (error) {
+    if (!(error instanceof PeerError) || error.code !== 'refused') return diskFailed(state, error);
+    state.dropAgainAt = clock.now() + AGAIN_MS;
+    state.log.warn(
+      { error: error.message },
+      'the chain cannot be compacted, for which what stays is written beside it: it grows until it is tried again in ten minutes',
+    );
+  } finally {
+    state.dropping = false;
+  }
 }

@@ -2,6 +2,7 @@
 import { compareBallots, samePoint } from '../chain/block.js';
 import type { View } from '../chain/block.js';
 import { PeerError } from '../port.js';
+import { dropUpTo } from './dropping.js';
 import { arrive } from './move.js';
 import type { Append, AppendSink, AppendSource } from './ports.js';
 import { diskFailed, loosen, newestView, noteMembers, sameBallot, viewBallot } from './state.js';
@@ -93,10 +94,7 @@ export function follow(state: State, source: AppendSource): AppendSink {
       state.committed = committed;
       state.changed();
     }
-    if (append.compactTo > state.store.base().height && append.compactTo <= state.committed) {
-      state.counters.compactions++;
-      state.store.compact(append.compactTo).catch((error: unknown) => diskFailed(state, error));
-    }
+    if (append.compactTo <= state.committed) void dropUpTo(state, append.compactTo);
   }
 
   return {

@@ -62,7 +62,7 @@ export async function findPlace(state: State, since: number): Promise<void> {
     const other = near.filter(functional).sort(compareNetworks)[0];
     if (other !== undefined) return moveTo(state, other.address);
   }
-  await changeView(state, { dead: gone });
+  await changeView(state, { dead: gone, networks: mine.networks });
 }
 
 /** A change of view, and what follows from how it ended. */

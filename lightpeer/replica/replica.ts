@@ -4,7 +4,7 @@ import { PeerError } from '../port.js';
 import type { PersistOptions } from '../port.js';
 import type { Store } from '../store/port.js';
 import { createChanges } from './changes.js';
-import { droppable } from './dropping.js';
+import { droppable, dropUpTo } from './dropping.js';
 import { createHandlers } from './handlers.js';
 import { createLegacyMembers } from './legacy.js';
 import { connectLegacy, notified } from './legacy-network.js';
@@ -71,6 +71,8 @@ export async function createReplica(deps: ReplicaDeps, openStore: () => Promise<
     looseSince: -Infinity,
     promisedAt: -Infinity,
     move: undefined,
+    dropping: false,
+    dropAgainAt: -Infinity,
     closing: false,
     lost: new Map(),
     suspects: new Map(),
@@ -133,6 +135,9 @@ export async function createReplica(deps: ReplicaDeps, openStore: () => Promise<
 
   function tick(): void {
     cancelTick = clock.after(TICK_MS, tick);
+    // Nobody may append for long: what a reader came upon is not to wait for that.
+    const broken = state.store.broken();
+    if (broken !== undefined) diskFailed(state, broken);
     if (state.mode === 'failed') return void (clock.now() >= nextTry && reopen());
     if (state.mode === 'leading') lead();
     else if (state.mode === 'following') watchLeader();
@@ -199,12 +204,10 @@ export async function createReplica(deps: ReplicaDeps, openStore: () => Promise<
 
   /** Everybody has what is dropped: it is told only up to what is everywhere. */
   async function compact(): Promise<void> {
-    const { store } = state;
     const to = await droppable(state);
     if (to === undefined || state.leader === undefined) return;
     state.leader.compact(to);
-    await store.compact(to);
-    state.counters.compactions++;
+    await dropUpTo(state, to);
   }
 
   function reopen(): void {
@@ -216,7 +219,7 @@ export async function createReplica(deps: ReplicaDeps, openStore: () => Promise<
       .catch(() => undefined)
       .then(openStore)
       .then(
-        (opened) => {
+        async (opened) => {
           state.store = opened;
           const head = opened.head();
           if (state.committed > head.height) {
@@ -230,8 +233,12 @@ export async function createReplica(deps: ReplicaDeps, openStore: () => Promise<
           nextTry = 0;
           log.info({}, 'the disk writes again');
           state.changed();
+          if (opened.cut > 0) await rememberLost(state);
         },
         (error: unknown) => log.info({ error: String(error) }, 'the disk still refuses'),
+      )
+      .catch((error: unknown) =>
+        log.info({ error: String(error) }, 'lost members were not found in the chain'),
       )
       .finally(() => (reopening = false));
   }

@@ -69,6 +69,10 @@ export interface State extends ReplicaDeps {
   /** When this peer last gave somebody a promise, or lost the stream of whom it gave it to. */
   promisedAt: number;
   move: Move | undefined;
+  /** The chain is being compacted. */
+  dropping: boolean;
+  /** Not before, as there was no room. */
+  dropAgainAt: number;
   closing: boolean;
   /** Address → when it was removed as dead, and when it is looked for next. */
   readonly lost: Map<string, { since: number; next: number; wait: number }>;
@@ -106,7 +110,7 @@ export function statusOf(state: State): Status {
     view: view?.ballot ?? NO_BALLOT,
     promised: state.promised,
     members: view?.members ?? [],
-    networks: view?.networks ?? [],
+    networks: view?.networks ?? store.forgotten?.networks ?? [],
     head,
     headId: id,
     base: store.base(),
@@ -184,7 +188,10 @@ export async function pointAt(state: State, height: number): Promise<Point | und
 /** How many views back a peer that starts looks for those that it may have lost. */
 const VIEWS_BACK = 8;
 
-/** The members of the views before the newest one, but for those that left on purpose: they may be there still. */
+/**
+ * The members of the views before the newest one, and of the newest that damage took, but for those that left on purpose: they
+ * may be there still.
+ */
 export async function rememberLost(state: State): Promise<void> {
   const { store } = state;
   const base = store.base().height;
@@ -192,12 +199,22 @@ export async function rememberLost(state: State): Promise<void> {
     state.self.address,
     ...(newestView(state)?.members.map(({ address }) => address) ?? []),
   ]);
-  for (const { height } of store.waypoints().slice(-VIEWS_BACK).reverse()) {
-    const placed = height > base ? await store.at(height) : undefined;
-    const view = placed === undefined ? undefined : viewOf(placed);
-    if (view === undefined) continue;
+  const remember = (view: View): void => {
     for (const address of others(state, view.members))
       if (!gone.has(address)) state.lost.set(address, { since: state.clock.now(), next: 0, wait: 1000 });
     for (const address of view.left) gone.add(address);
+  };
+  if (store.forgotten !== undefined) {
+    remember(store.forgotten);
+    state.log.warn(
+      { members: others(state, store.forgotten.members) },
+      'the damaged part of the chain, which is in damaged.log, tells of members: they are asked for it',
+    );
+  } else if (store.cut > 0 && newestView(state) === undefined)
+    state.log.warn({}, 'all of the chain was damaged: it is in damaged.log, and this peer knows no network');
+  for (const { height } of store.waypoints().slice(-VIEWS_BACK).reverse()) {
+    const placed = height > base ? await store.at(height) : undefined;
+    const view = placed === undefined ? undefined : viewOf(placed);
+    if (view !== undefined) remember(view);
   }
 }

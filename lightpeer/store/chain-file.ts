@@ -165,19 +165,21 @@ export function chainFile({ disk, name, file, header }: Start, expected = 0) {
     return done;
   }
 
+  const unreadable = (why: string, cause?: unknown): PeerError =>
+    (broken ??= new PeerError('disk', `${disk.folder}/${called}: ${why}`, { cause }));
+
   async function read(from: number, to: number): Promise<Placed[]> {
     const start = offsets.at(from);
     const buffer = Buffer.allocUnsafe((to < offsets.length() ? offsets.at(to) : end) - start);
-    const length = await file.read(buffer, start);
+    const length = await file.read(buffer, start).catch((cause: unknown) => {
+      throw unreadable(`reading the chain failed: ${(cause as Error).message}`, cause);
+    });
     const blocks: Placed[] = [];
     for (let at = from; at < to; at++) {
       const lineStart = offsets.at(at) - start;
       const lineEnd = (at + 1 < offsets.length() ? offsets.at(at + 1) : end) - start - 1;
       const line = lineEnd < length ? decodeBlock(buffer.subarray(lineStart, lineEnd)) : undefined;
-      if (line === undefined) {
-        broken ??= new PeerError('disk', `${disk.folder}/${called}: the block at line ${at + 2} is damaged`);
-        throw broken;
-      }
+      if (line === undefined) throw unreadable(`the block at line ${at + 2} is damaged`);
       blocks.push(line);
     }
     return blocks;
@@ -259,6 +261,7 @@ export function chainFile({ disk, name, file, header }: Start, expected = 0) {
     offset: (at) => (at < offsets.length() ? offsets.at(at) : end),
     candidates: ids.candidates,
     raw: (buffer, offset) => file.read(buffer, offset),
+    broken: () => broken,
     flushed: async () => {
       while (flushing !== undefined) await flushing;
       if (broken !== undefined) throw broken;

@@ -33,7 +33,7 @@ export async function copyRaw(
 
 /** The next file, read again: it must end where what was written to it did. */
 export async function reopen(disk: Disk, head: Point): Promise<ChainFile> {
-  const chain = (await openChainFile(disk, NEXT))?.chain;
+  const chain = (await openChainFile(disk, NEXT)).chain;
   if (chain !== undefined && samePoint(chain.head(), head)) return chain;
   await chain?.close();
   throw new PeerError('disk', `${disk.folder}/${NEXT}: what was written is not what is read`);

@@ -1,5 +1,6 @@
 /** The chain on disk, as the peer sees it. */
-import type { Ballot, Block, Placed, Point } from '../chain/block.js';
+import type { Ballot, Block, Placed, Point, View } from '../chain/block.js';
+import type { PeerError } from '../port.js';
 import type { Appended } from './chain-file.js';
 import type { Header } from './lines.js';
 
@@ -39,6 +40,8 @@ export interface Growing {
   /** How many blocks it holds, the kept ones of the snapshot included. */
   length(): number;
   append(blocks: readonly Block[], committed: number): Appended;
+  /** Why it takes no more blocks and must be opened anew: a write that failed, or damage that a read came upon. */
+  broken(): PeerError | undefined;
   flushed(): Promise<void>;
   close(): Promise<void>;
 }
@@ -68,10 +71,15 @@ export interface Store extends Growing {
   keptParts(snapshot: Snapshot): AsyncIterable<readonly Placed[]>;
   /** A second chain: one that leaves this one after `keep`, or one of its own. One at a time. */
   stage(from: Point | Snapshot): Promise<Staging>;
-  /** Drops the blocks up to a height, but for the newest of each state. */
+  /**
+   * Drops the blocks up to a height, but for the newest of each state. Rejects with `refused` where there is no room to write what
+   * stays beside the chain: that is then as it was.
+   */
   compact(to: number): Promise<void>;
   /** Bytes that were cut off when it was opened. */
   readonly cut: number;
+  /** The newest view that they tell of. */
+  readonly forgotten: View | undefined;
   /** The blocks of a Go peer were taken over when it was opened. */
   readonly imported: number;
 }

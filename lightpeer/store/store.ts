@@ -29,8 +29,8 @@ export async function openStore(disk: Disk): Promise<Store> {
   await disk.remove(NEXT);
   await disk.remove(INCOMING);
   const opened = await openChainFile(disk, NAME);
-  const imported = opened === undefined ? await readGoFolder(disk) : [];
-  let current = opened?.chain ?? (await beginWith(disk, imported));
+  const imported = opened.chain === undefined ? await readGoFolder(disk) : [];
+  let current = opened.chain ?? (await beginWith(disk, imported));
   /** Takes what is appended too, while it is about to replace the current one. */
   let mirror: ChainFile | undefined;
   let staging: Staging | undefined;
@@ -60,7 +60,8 @@ export async function openStore(disk: Disk): Promise<Store> {
   }
 
   const self: Store = {
-    cut: opened?.cut ?? 0,
+    cut: opened.cut,
+    forgotten: opened.forgotten,
     imported: imported.length,
     head: () => current.head(),
     synced: () => current.synced(),
@@ -74,13 +75,14 @@ export async function openStore(disk: Disk): Promise<Store> {
     bytesAfter: (height) => current.bytes() - current.offset(current.position(height) + 1),
     append: (blocks, committed) => {
       const appended = current.append(blocks, committed);
-      const mirrored = mirror?.append(blocks, committed);
-      if (mirrored === undefined) return appended;
+      if (mirror === undefined) return appended;
+      const mirrored = copied(mirror, mirror.append(blocks, committed).synced);
       return {
         placed: appended.placed,
-        synced: Promise.all([appended.synced, mirrored.synced]).then(() => undefined),
+        synced: Promise.all([appended.synced, mirrored]).then(() => undefined),
       };
     },
+    broken: () => current.broken(),
     flushed: () => current.flushed(),
     at: (height) =>
       reading(async (file) => {
@@ -156,7 +158,7 @@ export async function openStore(disk: Disk): Promise<Store> {
     current: () => current,
     at: self.at,
     replace,
-    rewritten: async () => compacting,
+    rewritten: async () => compacting?.catch(() => undefined),
   };
 
   /** Its file is not free for another before it is at its end. */
@@ -182,6 +184,26 @@ export async function openStore(disk: Disk): Promise<Store> {
   async function compact(to: number): Promise<void> {
     const file = current;
     if (to <= file.header.base.height || to > file.synced().height) return;
+    const made = await orNotNow(() => rewrite(file, to));
+    await orNotNow(() => closedOnFailure(made, () => catchUp(made)));
+    await replace(made).finally(() => (mirror = undefined));
+  }
+
+  /** Until its copy takes its place the chain needs none: without room for one it stays as it is, and goes on. */
+  async function orNotNow<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      mirror = undefined;
+      await disk.remove(NEXT).catch(() => undefined);
+      throw (
+        current.broken() ??
+        new PeerError('refused', `${disk.folder}/${NEXT}: ${(cause as Error).message}`, { cause })
+      );
+    }
+  }
+
+  async function rewrite(file: ChainFile, to: number): Promise<ChainFile> {
     await disk.remove(NEXT);
     const { header, positions } = await survivors(file, to);
     const next = await createChainFile(disk, NEXT, header);
@@ -189,11 +211,10 @@ export async function openStore(disk: Disk): Promise<Store> {
     const end = file.offset(file.position(file.synced().height) + 1);
     const head = file.synced();
     await copyRaw(disk, file, { first: file.offset(file.position(to) + 1), end });
-    const made = await reopen(disk, head);
-    await closedOnFailure(made, () => finishCompacting(made));
+    return reopen(disk, head);
   }
 
-  async function finishCompacting(made: ChainFile): Promise<void> {
+  async function catchUp(made: ChainFile): Promise<void> {
     while (made.head().height < current.head().height) {
       const some = await self.after(made.head().height, current.head().height);
       await made.append(
@@ -203,13 +224,16 @@ export async function openStore(disk: Disk): Promise<Store> {
     }
     // Nothing was awaited since the last comparison: from here on both get all.
     mirror = made;
-    try {
-      await current.flushed();
-      await made.flushed();
-      await replace(made);
-    } finally {
-      mirror = undefined;
-    }
+    await current.flushed();
+    await made.flushed();
+  }
+
+  /** What the copy did not take is lost only if the copy became the chain. */
+  async function copied(copy: ChainFile, synced: Promise<void>): Promise<void> {
+    await synced.catch(async (error: unknown) => {
+      await compacting?.catch(() => undefined);
+      if (current === copy) throw error;
+    });
   }
   return self;
 }

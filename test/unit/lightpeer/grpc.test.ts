@@ -5,6 +5,7 @@ import type { ServiceError } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { once } from 'node:events';
 import { connect, constants, createServer } from 'node:http2';
+import type { IncomingHttpHeaders } from 'node:http2';
 import { createServer as createSilent } from 'node:net';
 import type { Socket } from 'node:net';
 import t from 'tap';
@@ -23,6 +24,7 @@ import {
   fetchedFromWire,
   fetchedToWire,
 } from '../../../lightpeer/grpc/convert.js';
+import { fromHeaders, toTrailers } from '../../../lightpeer/grpc/errors.js';
 import { createUnframer, decode, encode, frame } from '../../../lightpeer/grpc/frames.js';
 import { listen, methodsOf } from '../../../lightpeer/grpc/server.js';
 import { keepUp, MESSAGE_BYTES } from '../../../lightpeer/grpc/session.js';
@@ -81,6 +83,11 @@ const PREFIX = 5;
 /** As text, whatever kind of bytes the payloads are. */
 const shown = (blocks: readonly Block[]): string =>
   fc.stringify(blocks.map((one) => ({ ...one, payload: Buffer.from(one.payload) })));
+
+t.test("another peer's disk is never the own one: its failure is a refusal on the wire", async (t) => {
+  const told = fromHeaders(toTrailers(new PeerError('disk', 'damaged')) as IncomingHttpHeaders, ADDRESS);
+  t.match(told, { code: 'refused', message: /damaged/ });
+});
 
 t.test('what is written by hand is what the generated code writes and reads', async (t) => {
   fc.assert(

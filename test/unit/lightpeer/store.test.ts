@@ -146,6 +146,7 @@ t.test(
     await writeFile(join(path, 'chain.log'), damaged);
     store = await openStore(await openDisk(path));
     t.equal(store.head().height, 0);
+    t.equal(store.cut, whole.length);
     t.strictSame(await readFile(join(path, 'damaged.log')), damaged);
     await store.close();
   },

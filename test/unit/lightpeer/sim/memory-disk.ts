@@ -12,6 +12,8 @@ export interface MemoryDisk {
   mount(): Disk;
   crash(): void;
   full: boolean;
+  /** A file that there is no room for. */
+  noRoomFor: string | undefined;
   /** How much longer than usual a write takes. */
   slowMs: number;
   /** Whether a crash now would leave a text in the chain's file. */
@@ -33,6 +35,7 @@ export function memoryDisk(
   const self: MemoryDisk = {
     files,
     full: false,
+    noRoomFor: undefined,
     slowMs: 0,
     holds: (text) => files.get('chain.log')?.durable.includes(text) ?? false,
     crash: () => {
@@ -64,7 +67,8 @@ export function memoryDisk(
             return part.length;
           },
           write: async (buffer, position) => {
-            if (self.full) throw new Error('no space left on device');
+            if (self.full || files.get(self.noRoomFor ?? '') === file)
+              throw new Error('no space left on device');
             const data = Buffer.alloc(Math.max(file.data.length, position + buffer.byteLength));
             file.data.copy(data);
             data.set(buffer, position);
