@@ -1,5 +1,6 @@
 /** Reads the folder of a Go peer: a file of JSON for each block, named after its id. */
 import type { Block } from '../chain/block.js';
+import { PeerError } from '../port.js';
 import type { Disk } from './disk.js';
 
 interface GoBlock {
@@ -9,35 +10,62 @@ interface GoBlock {
   Type?: unknown;
 }
 
+/** Read in one go, of payloads. */
+const PART_BYTES = 1 << 20;
+/** What a block weighs beside its payload, roughly. */
+const BLOCK_BYTES = 300;
+
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 /**
- * The longest chain that the files form, oldest block first; nothing when there are none. What is no block is left alone:
- * the folder may hold other things.
+ * The ids of the longest chain that the files form, oldest first; none when there are none. What is no block is left alone: the
+ * folder may hold other things. Of each file only the link is kept: the folder may be larger than the memory.
  */
-export async function readGoFolder(disk: Disk): Promise<Block[]> {
-  const blocks = new Map<string, Block>();
+export async function goChain(disk: Disk): Promise<string[]> {
+  /** Id → the one before. */
+  const links = new Map<string, string>();
   for (const name of await disk.list()) {
-    if (name.includes('.')) continue;
-    const block = await disk.text(name).then(
-      (content) => parse(name, content),
-      () => undefined,
-    );
-    if (block !== undefined) blocks.set(block.id, block);
+    const block = name.includes('.') ? undefined : await blockIn(disk, name);
+    if (block !== undefined) links.set(name, block.prevId);
   }
-  const followed = new Set([...blocks.values()].map(({ prevId }) => prevId));
-  const heads = [...blocks.values()].filter(({ id }) => !followed.has(id));
-  const chains = heads.map((head) => {
-    const chain: Block[] = [];
+  const followed = new Set(links.values());
+  let longest: string[] = [];
+  for (const head of links.keys()) {
+    if (followed.has(head)) continue;
+    const chain: string[] = [];
     const seen = new Set<string>();
-    for (let at: Block | undefined = head; at !== undefined && !seen.has(at.id); at = blocks.get(at.prevId)) {
-      seen.add(at.id);
+    for (let at = head; links.has(at) && !seen.has(at); at = links.get(at)!) {
+      seen.add(at);
       chain.push(at);
     }
-    return chain.reverse();
-  });
-  return chains.reduce((longest, chain) => (chain.length > longest.length ? chain : longest), []);
+    if (chain.length > longest.length) longest = chain.reverse();
+  }
+  return longest;
 }
+
+/** The blocks of such a chain, some at a time. */
+export async function* goBlocks(disk: Disk, ids: readonly string[]): AsyncGenerator<Block[]> {
+  let some: Block[] = [];
+  let bytes = 0;
+  for (const id of ids) {
+    const block = await blockIn(disk, id);
+    if (block === undefined)
+      throw new PeerError('disk', `${disk.folder}/${id}: the block is gone or damaged`);
+    some.push(block);
+    bytes += block.payload.byteLength + BLOCK_BYTES;
+    if (bytes < PART_BYTES) continue;
+    yield some;
+    some = [];
+    bytes = 0;
+  }
+  if (some.length > 0) yield some;
+}
+
+const blockIn = (disk: Disk, name: string): Promise<Block | undefined> =>
+  disk.text(name).then(
+    (content) => parse(name, content),
+    () => undefined,
+  );
 
 function parse(name: string, content: string): Block | undefined {
   let json: unknown;

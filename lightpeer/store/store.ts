@@ -1,5 +1,4 @@
 /** The chain of a peer on disk: appended to in place, rewritten only as a whole beside the old one and put in its place. */
-import type { Block } from '../chain/block.js';
 import { PeerError } from '../port.js';
 import { EMPTY_HEADER } from './chain-file.js';
 import type { ChainFile } from './chain-file.js';
@@ -7,7 +6,7 @@ import { copyKept, survivors } from './compaction.js';
 import { copyRaw, INCOMING, NEXT, reopen } from './copying.js';
 import { closedOnFailure } from './disk.js';
 import type { Disk } from './disk.js';
-import { readGoFolder } from './go-folder.js';
+import { goBlocks, goChain } from './go-folder.js';
 import { createChainFile, openChainFile } from './open-chain.js';
 import type { Staging, Store } from './port.js';
 import { stageFrom } from './staging.js';
@@ -16,10 +15,10 @@ import type { StagingDeps } from './staging.js';
 const NAME = 'chain.log';
 
 /** A new chain. It gets its name when all of it is on disk: of a Go peer's blocks there is never a part. */
-async function beginWith(disk: Disk, blocks: readonly Block[]): Promise<ChainFile> {
+async function beginWith(disk: Disk, ids: readonly string[]): Promise<ChainFile> {
   const chain = await createChainFile(disk, NEXT, EMPTY_HEADER);
   return closedOnFailure(chain, async () => {
-    await chain.append(blocks, 0).synced;
+    for await (const blocks of goBlocks(disk, ids)) await chain.append(blocks, 0).synced;
     await chain.rename(NAME);
     return chain;
   });
@@ -29,7 +28,7 @@ export async function openStore(disk: Disk): Promise<Store> {
   await disk.remove(NEXT);
   await disk.remove(INCOMING);
   const opened = await openChainFile(disk, NAME);
-  const imported = opened.chain === undefined ? await readGoFolder(disk) : [];
+  const imported = opened.chain === undefined ? await goChain(disk) : [];
   let current = opened.chain ?? (await beginWith(disk, imported));
   /** Takes what is appended too, while it is about to replace the current one. */
   let mirror: ChainFile | undefined;

@@ -11,11 +11,10 @@ import { createClients } from '../../lightpeer/grpc/client.js';
 import { runPeer } from '../../lightpeer/main.js';
 import { startPeer } from '../../lightpeer/peer.js';
 import type { Peer } from '../../lightpeer/peer.js';
-import { openDisk } from '../../lightpeer/store/disk.js';
-import { readGoFolder } from '../../lightpeer/store/go-folder.js';
 import { Lightpeer } from '../../proto/gen/lightpeer_pb.js';
 import { buildGo, hasGo } from './build.js';
 import { holdsWithin as until } from '../helpers/eventually.js';
+import { readGoFolder } from '../helpers/go-folder.js';
 
 const run = promisify(execFile);
 t.setTimeout(180_000);
@@ -79,7 +78,7 @@ const listed = (peer: Peer): string[] => peer.status().members.map(({ address })
 
 /** The member list of a Go peer, as its folder says it, repetitions included. */
 async function listedByGo({ repo }: GoPeer): Promise<string[]> {
-  const newest = (await readGoFolder(await openDisk(repo))).findLast(({ type }) => type === 0);
+  const newest = (await readGoFolder(repo)).findLast(({ type }) => type === 0);
   const list = newest === undefined ? [] : JSON.parse(Buffer.from(newest.payload).toString());
   return (list as { Address: string }[]).map(({ Address }) => Address);
 }

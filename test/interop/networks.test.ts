@@ -7,9 +7,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
 import type { Test } from 'tap';
-import { openDisk } from '../../lightpeer/store/disk.js';
-import { readGoFolder } from '../../lightpeer/store/go-folder.js';
 import { cutJoins, isOpen, killedBeforeNote, networkCluster, until } from '../helpers/network-cluster.js';
+import { readGoFolder } from '../helpers/go-folder.js';
 import { buildGo, hasGo } from './build.js';
 
 const run = promisify(execFile);
@@ -45,7 +44,7 @@ t.test('joins of Go peers', { skip }, async (t) => {
   };
   /** The member list as a peer's folder says it, repetitions included. */
   const listed = async ({ repo }: GoPeer): Promise<string> => {
-    const newest = (await readGoFolder(await openDisk(repo))).findLast(({ type }) => type === 0);
+    const newest = (await readGoFolder(repo)).findLast(({ type }) => type === 0);
     const list: unknown = newest === undefined ? [] : JSON.parse(Buffer.from(newest.payload).toString());
     return (list as { Address: string }[])
       .map(({ Address }) => Address)
