@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CallContext, Code } from './types.js';
 import type { BodyLimits } from './body.js';
 import type { HttpRequest, HttpResponse } from './http.js';
-import { headerOf, isClosed, pathOnly } from './http.js';
+import { headerOf, isClosed, onClosed, pathOnly } from './http.js';
 import { ConnectError } from './error.js';
 
 /** How calls are bounded, and who is told of what failed in them. */
@@ -85,7 +85,7 @@ export abstract class Call implements CallContext {
   #watched(): AbortController {
     if (this.#controller !== undefined) return this.#controller;
     this.#controller = new AbortController();
-    this.response.once('close', () => this.#closed());
+    onClosed(this.response, () => this.#closed());
     if (this.#stopped !== undefined) this.#controller.abort(this.#stopped);
     else if (isClosed(this.response)) this.#closed();
     return this.#controller;

@@ -1,5 +1,6 @@
 /** What calls have in common with HTTP: requests and answers of both of its versions, read and written the same way. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 
 /** A request of HTTP/1.1, or of HTTP/2 by Node's compatibility API. */
@@ -33,7 +34,35 @@ export function pathOnly(url = ''): string {
 
 /** Whether the caller can no longer be answered. */
 export function isClosed(response: HttpResponse): boolean {
-  return 'stream' in response ? response.stream.destroyed || response.stream.closed : response.destroyed;
+  if ('stream' in response) return response.stream.destroyed || response.stream.closed;
+  return response.destroyed || response.req.socket.destroyed;
+}
+
+/**
+ * Tells, at least once, when an answer is out or its caller has left. Node (before 24) tells nothing of that to an answer of
+ * HTTP/1.1 that waits behind another one on its connection: it has no socket yet.
+ */
+export function onClosed(response: HttpResponse, closed: () => void): void {
+  const plain = response as ServerResponse;
+  plain.on('close', closed);
+  if ('stream' in response || plain.socket !== null) return;
+  const waiting = waitingOn(plain.req.socket);
+  waiting.add(closed);
+  plain.on('close', () => waiting.delete(closed));
+}
+
+/** Who waits on a connection behind other answers. One listener for all: a caller may send many requests at once. */
+const WAITING = new WeakMap<Socket, Set<() => void>>();
+
+function waitingOn(socket: Socket): Set<() => void> {
+  const known = WAITING.get(socket);
+  if (known !== undefined) return known;
+  const waiting = new Set<() => void>();
+  WAITING.set(socket, waiting);
+  socket.once('close', () => {
+    for (const closed of waiting) closed();
+  });
+  return waiting;
 }
 
 /** Answers with these headers (names and values in turn) and a body, in one write where HTTP/1.1 has it so. */

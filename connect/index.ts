@@ -27,7 +27,7 @@ export type { CallSettings } from './call.js';
 export { discard, wholeBody } from './body.js';
 export { bound, timeoutHeader } from './bound.js';
 export type { Bound } from './bound.js';
-export { answerJson, endAtOnce, pathOnly } from './http.js';
+export { answerJson, endAtOnce, onClosed, pathOnly } from './http.js';
 export type { HttpRequest, HttpResponse } from './http.js';
 export { listenBoth } from './listen.js';
 export type { ListenOptions, Listener } from './listen.js';

@@ -1,8 +1,8 @@
 /** HTTP/2 without TLS to a plugin: many calls on one connection, trailers, gRPC. */
 import { connect, constants } from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
-import { objectOf } from './caller.js';
 import { createCrowd } from './crowd.js';
+import { objectOf } from './headers.js';
 import { connectFailure } from './upstream.js';
 import type { AnswerSink, Exchange, Failure, Outgoing, Upstream } from './upstream.js';
 

@@ -1,4 +1,5 @@
 /** Which headers a call carries on, and what the router itself reads of them. */
+import type { OutgoingHttpHeaders } from 'node:http2';
 import { badRequest, NOT_SENT, Refusal } from './refusal.js';
 
 /** Of one connection, by RFC 9110 7.6.1 and its ancestors, and those of the message's framing, which the router sets. */
@@ -137,6 +138,20 @@ export function answerHeaders(raw: readonly string[]): string[] {
   }
   if (connection !== undefined) dropNamed(forward, connection);
   return forward;
+}
+
+/** As node:http2 takes headers; what comes several times is a list. */
+export function objectOf(list: readonly string[], status?: number): OutgoingHttpHeaders {
+  const headers = Object.create(null) as OutgoingHttpHeaders;
+  if (status !== undefined) headers[':status'] = status;
+  for (let i = 0; i + 1 < list.length; i += 2) {
+    const name = list[i]!.toLowerCase();
+    const before = headers[name];
+    if (before === undefined) headers[name] = list[i + 1];
+    else if (Array.isArray(before)) before.push(list[i + 1]!);
+    else headers[name] = [String(before), list[i + 1]!];
+  }
+  return headers;
 }
 
 /** Trailers that may go on, either way: none that frames the message or says who calls. */

@@ -207,6 +207,19 @@ t.test('a caller that leaves ends the stream, in both versions', async (t) => {
   t.same(errors, []);
 });
 
+t.test('pipelined streams end with their connection, those behind the first one too', async (t) => {
+  const gates = gated();
+  const { port, errors } = await serve(t, [watch(gates.quiet)]);
+  const body = ask('a');
+  const one = `${head(port)}Content-Length: ${body.length}\r\n\r\n${body.toString('latin1')}`;
+  const { socket } = wire(port, Buffer.from(one.repeat(20), 'latin1'));
+  await until(() => gates.signals.length === 20);
+  socket.destroy();
+  await until(() => gates.ended() === 20);
+  for (const { reason } of gates.signals) t.match(reason, { code: 'canceled' });
+  t.same(errors, []);
+});
+
 t.test('a slow reader is waited for: no message is made before there is room for it', async (t) => {
   let made = 0;
   let ended = false;

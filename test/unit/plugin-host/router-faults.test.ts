@@ -8,6 +8,7 @@ import {
   call,
   errorOf,
   http1Plugin,
+  identityLines,
   mirror,
   rawCall,
   rawPlugin,
@@ -17,11 +18,6 @@ import {
 } from './router-ground.js';
 import type { Host } from './router-ground.js';
 import { probe } from './registry-host.js';
-
-const identityLines = ({ identity }: Host) =>
-  Object.entries(identity)
-    .map(([name, value]) => `${name}: ${value}\r\n`)
-    .join('');
 
 /** A GET whose head is written byte by byte as given; the answer's status and error. */
 async function rawGet(host: Host, target: string, headers = identityLines(host)) {

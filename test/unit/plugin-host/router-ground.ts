@@ -77,6 +77,12 @@ const admission = (
 
 export type Host = Awaited<ReturnType<typeof startHost>>;
 
+/** The host's caller, as lines of a head. */
+export const identityLines = ({ identity }: Host): string =>
+  Object.entries(identity)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
+
 async function listening(
   t: Test,
   server: Server | ReturnType<typeof createTcpServer>,
