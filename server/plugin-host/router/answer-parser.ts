@@ -23,6 +23,9 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 // eslint-disable-next-line no-control-regex -- what must not be in a header is a control character
 const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/;
 const CHUNK_LINE = /^([0-9a-fA-F]{1,12})[ \t]*(?:;[^\r\n]*)?$/;
+/** A section's end, of lines some of which end by LF alone. Only for bytes that hold no proper end. */
+const BARE_END = /\n\r?\n/;
+const BARE_LINE = /\n/;
 const NOTHING = Buffer.alloc(0);
 
 export class AnswerParser {
@@ -101,7 +104,7 @@ export class AnswerParser {
     const end = bytes.indexOf('\r\n\r\n', 0, 'latin1');
     if (end < 0 ? bytes.length > MAX_HEAD : end > MAX_HEAD)
       throw new BadAnswer(`its answer's headers are longer than ${MAX_HEAD} bytes`);
-    if (end < 0) return -1;
+    if (end < 0) return unfinished(bytes, BARE_END);
     const text = bytes.toString('latin1', 0, end);
     const lineEnd = text.indexOf('\r\n');
     const line = STATUS_LINE.exec(lineEnd < 0 ? text : text.slice(0, lineEnd));
@@ -164,7 +167,7 @@ export class AnswerParser {
     const end = bytes.indexOf('\r\n', at, 'latin1');
     if ((end < 0 ? bytes.length : end) - at > MAX_CHUNK_LINE)
       throw new BadAnswer('a chunk of its answer has no size');
-    if (end < 0) return -1;
+    if (end < 0) return unfinished(bytes.subarray(at), BARE_LINE);
     const size = CHUNK_LINE.exec(bytes.toString('latin1', at, end));
     if (size === null) throw new BadAnswer('a chunk of its answer has no size');
     this.#left = Number.parseInt(size[1]!, 16);
@@ -188,7 +191,7 @@ export class AnswerParser {
     const end = bytes.indexOf('\r\n\r\n', 0, 'latin1');
     if (end < 0 ? bytes.length > MAX_HEAD : end > MAX_HEAD)
       throw new BadAnswer(`its answer's trailers are longer than ${MAX_HEAD} bytes`);
-    if (end < 0) return -1;
+    if (end < 0) return unfinished(bytes, BARE_END);
     this.#complete(readFields(bytes.toString('latin1', 0, end), 0));
     return end + 4;
   }
@@ -197,6 +200,13 @@ export class AnswerParser {
     this.#state = 'idle';
     this.#events.end(trailers);
   }
+}
+
+/** -1, for there is more to come; throws when there is not, in the eyes of one who ends lines by LF alone. */
+function unfinished(bytes: Buffer, bareEnd: RegExp): number {
+  if (bareEnd.test(bytes.toString('latin1')))
+    throw new BadAnswer('lines of its answer end by LF alone, and not by CRLF');
+  return -1;
 }
 
 /** The lines from `at` on, as names and values by turns. */

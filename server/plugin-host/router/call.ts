@@ -98,7 +98,7 @@ export class Call implements AnswerSink, CallerEvents {
   head(status: number, headers: string[]): void {
     this.#waitingSince = undefined;
     this.#status = status;
-    this.#caller.head(status, answerHeaders(headers));
+    this.#caller.head(status, answerHeaders(status, headers));
   }
 
   data(chunk: Buffer, written?: Written): boolean {

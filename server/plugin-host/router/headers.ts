@@ -79,6 +79,8 @@ class Reader implements CallHeaders {
         this.length = readLength(value, this.length);
         return true;
       case 'transfer-encoding':
+        // Node frames by the last coding alone; what the others did to the body would get lost.
+        if (this.chunked || value.trim().toLowerCase() !== 'chunked') throw unknownCoding();
         this.chunked = true;
         return true;
       case 'connection':
@@ -113,7 +115,7 @@ class Reader implements CallHeaders {
 
 /**
  * Reads a call's raw headers (name and value by turns).
- * @throws Refusal 401 for a doubled identity header, 400 for a timeout or length that is none.
+ * @throws Refusal 401 for a doubled identity header, 400 for a timeout or length that is none, 501 for an unknown transfer coding.
  */
 export function readCallHeaders(raw: readonly string[]): CallHeaders {
   const reader = new Reader();
@@ -126,15 +128,19 @@ export function readCallHeaders(raw: readonly string[]): CallHeaders {
   return reader;
 }
 
-/** The headers of a plugin's answer that its caller gets to see: its length is one of them, no other framing is. */
-export function answerHeaders(raw: readonly string[]): string[] {
+/** The headers of a plugin's answer that its caller gets to see: its length is one of them, once, no other framing is. */
+export function answerHeaders(status: number, raw: readonly string[]): string[] {
   const forward: string[] = [];
   let connection: string | undefined;
+  // RFC 9110 8.6: this status has none.
+  let measured = status === 204;
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i]!.toLowerCase();
     if (name === 'connection') connection = `${connection ?? ''},${raw[i + 1]!}`;
-    else if (name === 'content-length' || (!OF_THE_CONNECTION.has(name) && name !== NOT_SENT))
-      forward.push(raw[i]!, raw[i + 1]!);
+    else if (name === 'content-length') {
+      if (!measured) forward.push(raw[i]!, raw[i + 1]!);
+      measured = true;
+    } else if (!OF_THE_CONNECTION.has(name) && name !== NOT_SENT) forward.push(raw[i]!, raw[i + 1]!);
   }
   if (connection !== undefined) dropNamed(forward, connection);
   return forward;
@@ -199,6 +205,9 @@ function once(name: string, before: string | undefined, value: string): string {
     throw new Refusal(401, 'unauthenticated', `the header ${name} came twice; send it once`);
   return value;
 }
+
+const unknownCoding = (): Refusal =>
+  new Refusal(501, 'unimplemented', 'the only transfer-encoding that the host knows is chunked, once', true);
 
 function readLength(value: string, before: number | undefined): number {
   const length = Number(value);
