@@ -31,6 +31,11 @@ const MAX_HEADER_BYTES = 32 * 1024;
 const MAX_HEADERS = 128;
 /** Calls that one HTTP/2 connection may have open. */
 const MAX_STREAMS = 1_000;
+/**
+ * Megabytes that one HTTP/2 connection may hold: one a call, for what came and what goes. Beyond it Node refuses calls, and then
+ * cuts all that the connection has; its own limit of 10 does so to 160 calls that are read slowly.
+ */
+const MAX_SESSION_MB = MAX_STREAMS;
 
 export interface Listener {
   readonly port: number;
@@ -99,6 +104,7 @@ function http1Server({ onRequest, ...bounds }: Bounds): Server {
 function h2cServer({ onRequest }: Bounds): Http2Server {
   const server = createHttp2Server({
     settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: MAX_HEADER_BYTES },
+    maxSessionMemory: MAX_SESSION_MB,
     // Beyond this the stream is reset and not answered.
     maxHeaderListPairs: MAX_HEADERS * 2,
   });

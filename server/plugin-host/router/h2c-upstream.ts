@@ -17,6 +17,13 @@ export interface H2cOptions {
 
 /** Of node's, per stream 64 KiB: too little for a stream at full speed. */
 const WINDOW = 1024 * 1024;
+/** Calls on one connection at most, whatever the plugin allows. */
+const MAX_STREAMS = 1_000;
+/**
+ * Megabytes that a connection may hold: two a call, for its window and for what is on its way to the plugin. Beyond it Node
+ * resets the plugin's answers; its own limit of 10 does so at 160 uploads that the plugin reads slowly.
+ */
+const MAX_SESSION_MB = 2 * MAX_STREAMS;
 
 export function createH2cUpstream(options: H2cOptions): Upstream {
   return new H2cPool(options);
@@ -65,6 +72,7 @@ class Session {
     this.#pool = pool;
     this.#session = connect(`http://${pool.authority}`, {
       settings: { initialWindowSize: WINDOW, enablePush: false },
+      maxSessionMemory: MAX_SESSION_MB,
     });
     const timer = setTimeout(
       () => this.#session.destroy(Object.assign(new Error('no connection in time'), { code: 'ETIMEDOUT' })),
@@ -92,7 +100,9 @@ class Session {
   get hasRoom(): boolean {
     const { remoteSettings, closed, destroyed } = this.#session;
     if (closed || destroyed) return false;
-    return !this.#connected || this.#calls.size < (remoteSettings.maxConcurrentStreams ?? 100);
+    return (
+      !this.#connected || this.#calls.size < Math.min(remoteSettings.maxConcurrentStreams ?? 100, MAX_STREAMS)
+    );
   }
 
   take(outgoing: Outgoing, sink: AnswerSink): Exchange {

@@ -2,7 +2,7 @@
 import { createServer, request as httpRequest } from 'node:http';
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
-import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { Http2ServerRequest, Http2ServerResponse, ServerOptions } from 'node:http2';
 import { connect, createServer as createTcpServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Test } from 'tap';
@@ -122,7 +122,8 @@ export const http1Plugin = (t: Test, handle: RequestListener, { host = '127.0.0.
 export const h2cPlugin = (
   t: Test,
   handle: (request: Http2ServerRequest, response: Http2ServerResponse) => void,
-) => listening(t, createHttp2Server(handle), '127.0.0.1', 0);
+  options: ServerOptions = {},
+) => listening(t, createHttp2Server(options, handle), '127.0.0.1', 0);
 
 /** A plugin that says what it likes. */
 export const rawPlugin = (t: Test, handle: (socket: Socket) => void) =>
