@@ -17,6 +17,15 @@ export interface H2cOptions {
 
 /** Of node's, per stream 64 KiB: too little for a stream at full speed. */
 const WINDOW = 1024 * 1024;
+/**
+ * What a stream may send ahead of its reader when there are many: [up to so many calls, bytes]. Node holds all of it for a caller
+ * that does not read.
+ */
+const WINDOWS: readonly (readonly [calls: number, bytes: number])[] = [
+  [8, WINDOW],
+  [32, WINDOW / 4],
+  [Infinity, WINDOW / 16],
+];
 /** Calls on one connection at most, whatever the plugin allows. */
 const MAX_STREAMS = 1_000;
 /**
@@ -48,7 +57,7 @@ class H2cPool implements Upstream {
   }
 
   sweep(now: number): void {
-    for (const session of this.#sessions) session.closeWhenIdle(now - this.options.idleMs);
+    for (const session of this.#sessions) session.sweep(now - this.options.idleMs);
   }
 
   close(): void {
@@ -65,6 +74,7 @@ class Session {
   readonly #session: ClientHttp2Session;
   readonly #calls = createCrowd<H2cExchange>();
   #connected = false;
+  #window = WINDOW;
   #idleSince = 0;
   #error: NodeJS.ErrnoException | undefined;
 
@@ -108,6 +118,7 @@ class Session {
   take(outgoing: Outgoing, sink: AnswerSink): Exchange {
     const call = new H2cExchange(outgoing, sink, () => this.#release(call));
     this.#calls.add(call);
+    if (windowOf(this.#calls.size) < this.#window) this.#fitWindow();
     if (this.#connected) call.start(this.#session, this.#pool.authority);
     return call;
   }
@@ -116,11 +127,25 @@ class Session {
     if (this.#calls.size === 0 && this.#idleSince < idleBefore) this.#session.close();
   }
 
+  /** Windows grow again here alone, so that the plugin is not told of each call that comes and goes. */
+  sweep(idleBefore: number): void {
+    if (windowOf(this.#calls.size) > this.#window) this.#fitWindow();
+    this.closeWhenIdle(idleBefore);
+  }
+
+  #fitWindow(): void {
+    if (this.#session.closed || this.#session.destroyed) return;
+    this.#window = windowOf(this.#calls.size);
+    this.#session.settings({ initialWindowSize: this.#window });
+  }
+
   #release(call: H2cExchange): void {
     this.#calls.delete(call);
     this.#idleSince = performance.now();
   }
 }
+
+const windowOf = (calls: number): number => WINDOWS.find(([most]) => calls <= most)![1];
 
 class H2cExchange implements Exchange {
   /** Among its session's. */

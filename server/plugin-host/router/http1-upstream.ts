@@ -3,6 +3,8 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { AnswerParser, BadAnswer } from './answer-parser.js';
 import type { AnswerEvents } from './answer-parser.js';
+import { Http1Exchange } from './http1-exchange.js';
+import type { ReadBuffer, ReadBuffers } from './read-buffers.js';
 import { connectFailure } from './upstream.js';
 import type { AnswerSink, Exchange, Failure, Outgoing, Upstream } from './upstream.js';
 
@@ -13,17 +15,14 @@ export interface Http1Options {
   readonly connectMs: number;
   /** Milliseconds that a connection may be idle and still be used; less when the plugin says so. */
   readonly idleMs: number;
+  /** Those of the whole host. */
+  readonly buffers: ReadBuffers;
 }
 
 /** A plugin that keeps idle connections for so long may have closed one already: the call must not meet that. */
 const MARGIN_MS = 1_000;
-/** Bodies up to so many bytes go out in one piece with the head. */
-const SMALL = 8 * 1024;
-/** Bytes that are read at once: few, and copied out of their buffer, until that has been too small. */
+/** Bytes that are read at once: few, and copied out of the connection's own buffer, unless that has been too small. */
 const SMALL_READ = 16 * 1024;
-const READ = 256 * 1024;
-/** Buffers that a connection keeps for its next reads. */
-const SPARE = 4;
 const TIMED_OUT = Object.assign(new Error('it did not accept the connection in time'), { code: 'ETIMEDOUT' });
 
 export function createHttp1Upstream(options: Http1Options): Upstream {
@@ -79,7 +78,7 @@ class Http1Pool implements Upstream {
 
 /** A read buffer, and how many still need what is in it. */
 interface Read {
-  readonly buffer: Buffer<ArrayBuffer>;
+  readonly buffer: ReadBuffer;
   users: number;
 }
 
@@ -88,8 +87,9 @@ class Connection implements AnswerEvents {
   readonly #socket: Socket;
   readonly #parser: AnswerParser;
   readonly #connectTimer: NodeJS.Timeout;
-  #buffer = Buffer.allocUnsafeSlow(SMALL_READ);
-  readonly #spare: Buffer<ArrayBuffer>[] = [];
+  readonly #small: ReadBuffer = Buffer.allocUnsafeSlow(SMALL_READ);
+  /** What is read into next: the small one or one of the host's. */
+  #buffer = this.#small;
   /** What is being read out of a buffer just now. */
   #read: Read | undefined;
   #connected = false;
@@ -180,13 +180,16 @@ class Connection implements AnswerEvents {
   #onRead(length: number): boolean {
     const buffer = this.#buffer;
     const bytes = buffer.subarray(0, length);
-    if (length <= SMALL_READ) {
-      // It was full: there is more to come.
-      if (length === SMALL_READ) this.#buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(READ);
-      this.#onData(Buffer.from(bytes));
-      return true;
-    }
-    this.#buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(READ);
+    if (length > SMALL_READ) return this.#onLarge(buffer, bytes);
+    // A small buffer that was full: there is more to come.
+    if (buffer !== this.#small) this.#putBack();
+    else if (length === SMALL_READ) this.#buffer = this.#buffers.take() ?? this.#small;
+    this.#onData(Buffer.from(bytes));
+    return true;
+  }
+
+  #onLarge(buffer: ReadBuffer, bytes: Buffer): boolean {
+    this.#buffer = this.#buffers.take() ?? this.#small;
     const read = (this.#read = { buffer, users: 1 });
     this.#onData(bytes);
     this.#read = undefined;
@@ -200,13 +203,23 @@ class Connection implements AnswerEvents {
     if (read === undefined || chunk.buffer !== read.buffer.buffer) return undefined;
     read.users += 1;
     // What failed may still be on its way somewhere.
-    return (error) => (error ? undefined : this.#recycle(read));
+    return (error) => (error ? this.#buffers.leave(read.buffer) : this.#recycle(read));
   }
 
   /** The buffer may be read into again when all that it held is written. */
   #recycle(read: Read): void {
     read.users -= 1;
-    if (read.users === 0 && this.#spare.length < SPARE) this.#spare.push(read.buffer);
+    if (read.users === 0) this.#buffers.give(read.buffer);
+  }
+
+  /** The connection needs no large buffer just now. */
+  #putBack(): void {
+    if (this.#buffer !== this.#small) this.#buffers.give(this.#buffer);
+    this.#buffer = this.#small;
+  }
+
+  get #buffers(): ReadBuffers {
+    return this.#pool.options.buffers;
   }
 
   #onData(chunk: Buffer): void {
@@ -229,6 +242,7 @@ class Connection implements AnswerEvents {
 
   #onClose(): void {
     clearTimeout(this.#connectTimer);
+    this.#putBack();
     this.#pool.gone(this);
     const error = this.#error;
     if (!this.#connected) this.#fail(connectFailure(error ?? TIMED_OUT));
@@ -241,110 +255,4 @@ class Connection implements AnswerEvents {
     this.#socket.destroy();
     call?.sink.failed(failure);
   }
-}
-
-class Http1Exchange implements Exchange {
-  /** Whether the whole request is written. */
-  written = false;
-  answered = false;
-  readonly sink: AnswerSink;
-  readonly #connection: Connection;
-  readonly #outgoing: Outgoing;
-  readonly #left: { bytes: number };
-  #socket: Socket | undefined;
-  /** The head, until it can go out together with the first part of the body. */
-  #head = '';
-
-  constructor(connection: Connection, outgoing: Outgoing, sink: AnswerSink) {
-    this.#connection = connection;
-    this.#outgoing = outgoing;
-    this.sink = sink;
-    this.#left = { bytes: typeof outgoing.body === 'number' ? outgoing.body : 0 };
-  }
-
-  start(socket: Socket, host: string): void {
-    this.#socket = socket;
-    this.#head = requestHead(this.#outgoing, host);
-    if (this.#outgoing.body === 'none' || this.#outgoing.body === 0) {
-      this.written = true;
-      this.#flush();
-    }
-    this.sink.ready();
-    // By then a small body that came along with its head has been written.
-    if (!this.written) queueMicrotask(() => this.#flush());
-  }
-
-  write(chunk: Buffer): boolean {
-    const socket = this.#socket;
-    if (socket === undefined || this.written || this.answered || chunk.length === 0) return true;
-    if (this.#outgoing.body === 'chunked') return this.#writeChunk(socket, chunk);
-    this.#left.bytes -= chunk.length;
-    if (this.#left.bytes < 0) {
-      this.#broken('the caller sent more than it had said');
-      return true;
-    }
-    if (this.#head !== '' && chunk.length <= SMALL) {
-      const text = this.#head + chunk.toString('latin1');
-      this.#head = '';
-      return socket.write(text, 'latin1');
-    }
-    this.#flush();
-    return socket.write(chunk);
-  }
-
-  end(trailers: readonly string[]): void {
-    const socket = this.#socket;
-    if (socket === undefined || this.written || this.answered) return;
-    if (this.#left.bytes > 0) return this.#broken('the caller sent less than it had said');
-    this.written = true;
-    if (this.#outgoing.body === 'chunked') this.#head += `0\r\n${fields(trailers)}\r\n`;
-    this.#flush();
-  }
-
-  resume(): void {
-    this.#connection.resume();
-  }
-
-  abort(): void {
-    this.#connection.destroy();
-  }
-
-  #writeChunk(socket: Socket, chunk: Buffer): boolean {
-    const before = `${this.#head}${chunk.length.toString(16)}\r\n`;
-    this.#head = '';
-    if (chunk.length <= SMALL) return socket.write(`${before}${chunk.toString('latin1')}\r\n`, 'latin1');
-    socket.cork();
-    socket.write(before, 'latin1');
-    socket.write(chunk);
-    const more = socket.write('\r\n', 'latin1');
-    socket.uncork();
-    return more;
-  }
-
-  #flush(): void {
-    if (this.#head === '' || this.answered) return;
-    this.#socket?.write(this.#head, 'latin1');
-    this.#head = '';
-  }
-
-  #broken(why: string): void {
-    this.#connection.destroy();
-    this.sink.failed({ kind: 'broken', why });
-  }
-}
-
-function requestHead({ method, path, headers, body }: Outgoing, host: string): string {
-  const framing =
-    body === 'none'
-      ? ''
-      : body === 'chunked'
-        ? 'transfer-encoding: chunked\r\n'
-        : `content-length: ${body}\r\n`;
-  return `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${framing}${fields(headers)}\r\n`;
-}
-
-function fields(list: readonly string[]): string {
-  let text = '';
-  for (let i = 0; i + 1 < list.length; i += 2) text += `${list[i]}: ${list[i + 1]}\r\n`;
-  return text;
 }

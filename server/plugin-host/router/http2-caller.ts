@@ -6,12 +6,14 @@ import type { Caller, CallerEvents } from './caller.js';
 import { forwardedTrailers, objectOf } from './headers.js';
 import { NOT_SENT } from './refusal.js';
 import type { Answered } from './refusal.js';
+import type { Written } from './upstream.js';
 
 export class Http2Caller implements Caller {
   headSent = false;
   #status = 0;
   #headers: string[] | undefined;
   #first: Buffer | undefined;
+  #firstWritten: Written | undefined;
   #reading = false;
   readonly #request: Http2ServerRequest;
   readonly #response: Http2ServerResponse;
@@ -54,14 +56,14 @@ export class Http2Caller implements Caller {
     this.#headers = headers;
   }
 
-  /** Never tells that it is written: of a stream that is reset, frames may still wait that lie in the chunk's memory. */
-  write(chunk: Buffer): boolean {
+  write(chunk: Buffer, written?: Written): boolean {
     if (this.#headers !== undefined && this.#first === undefined) {
       this.#first = chunk;
+      this.#firstWritten = written;
       return true;
     }
     this.#flush(false);
-    return this.#stream.write(chunk);
+    return this.#stream.write(chunk, leaving(written));
   }
 
   end(trailers: readonly string[]): void {
@@ -122,6 +124,12 @@ export class Http2Caller implements Caller {
     this.headSent = true;
     const first = this.#first;
     this.#first = undefined;
-    if (first !== undefined) stream.write(first);
+    if (first !== undefined) stream.write(first, leaving(this.#firstWritten));
   }
 }
+
+/** Of a stream that is reset, frames may still wait that lie in the chunk's memory, whatever is told of the chunk. */
+const STILL_THERE = new Error('a frame of it may still wait');
+
+const leaving = (written: Written | undefined): Written | undefined =>
+  written === undefined ? undefined : () => written(STILL_THERE);

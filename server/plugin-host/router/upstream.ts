@@ -27,8 +27,8 @@ export interface AnswerSink {
   head(status: number, headers: string[]): void;
   /**
    * A part of the body; false asks for a pause until `resume`.
-   * @param written to be called without an error when the chunk is no longer needed; its memory is used again then,
-   * otherwise never.
+   * @param written to be called when the chunk is on its way: without an error when it is no longer needed, its memory being
+   * used again then, and with one when it may still be.
    */
   data(chunk: Buffer, written?: Written): boolean;
   end(trailers: string[]): void;

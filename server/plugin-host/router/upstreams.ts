@@ -1,6 +1,7 @@
 /** Connections to all plugins, by base URL and protocol. */
 import { createH2cUpstream } from './h2c-upstream.js';
 import { createHttp1Upstream } from './http1-upstream.js';
+import { createReadBuffers } from './read-buffers.js';
 import { Refusal } from './refusal.js';
 import type { Upstream } from './upstream.js';
 
@@ -28,13 +29,14 @@ export interface Upstreams {
 const FORGET_MS = 60_000;
 
 export function createUpstreams(options: UpstreamOptions): Upstreams {
+  const buffers = createReadBuffers();
   const servers = { http1: new Map<string, Entry>(), h2c: new Map<string, Entry>() };
   const all = (): Entry[] => [...servers.http1.values(), ...servers.h2c.values()];
 
   const open = (baseUrl: string, protocol: 'http1' | 'h2c'): Entry => {
     const { host, port, prefix } = parse(baseUrl);
     const create = protocol === 'h2c' ? createH2cUpstream : createHttp1Upstream;
-    const entry = { upstream: create({ host, port, ...options }), prefix, usedAt: 0 };
+    const entry = { upstream: create({ host, port, buffers, ...options }), prefix, usedAt: 0 };
     servers[protocol].set(baseUrl, entry);
     return entry;
   };
