@@ -1,6 +1,6 @@
 /** One port for HTTP/1.1 and for HTTP/2 without TLS (h2c, by prior knowledge). */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { createServer } from 'node:http';
+import { ServerResponse as Answer, createServer } from 'node:http';
 import type { Http2Server, ServerHttp2Session } from 'node:http2';
 import { createServer as createHttp2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
@@ -55,14 +55,15 @@ type Bounds = Required<{ [K in keyof ListenOptions]: Exclude<ListenOptions[K], u
  */
 export async function listenBoth(options: ListenOptions): Promise<Listener> {
   const bounds = boundsOf(options);
-  const http1 = http1Server(bounds);
+  const stopping = { now: false };
+  const http1 = http1Server(bounds, stopping);
   const http2 = h2cServer(bounds);
   const sessions = sessionsOf(http2, bounds);
   const undecided = splitConnections(http1, http2, bounds.headersTimeoutMs);
   http1.listen(options.port, options.host);
   await once(http1, 'listening');
   const { port } = http1.address() as AddressInfo;
-  return { port, close: (graceMs = 5000) => close({ http1, sessions, undecided }, graceMs) };
+  return { port, close: (graceMs = 5000) => close({ http1, sessions, undecided, stopping }, graceMs) };
 }
 
 function boundsOf(options: ListenOptions): Bounds {
@@ -75,9 +76,21 @@ function boundsOf(options: ListenOptions): Bounds {
   };
 }
 
-function http1Server({ onRequest, ...bounds }: Bounds): Server {
+interface Stopping {
+  now: boolean;
+}
+
+function http1Server({ onRequest, ...bounds }: Bounds, stopping: Stopping): Server {
+  /** Says on a server that stops that its connection will be closed, so that its caller sends nothing more on it. */
+  class LastAnswer extends Answer {
+    override writeHead(status: number, ...rest: unknown[]): this {
+      if (stopping.now) this.shouldKeepAlive = false;
+      return super.writeHead(status, ...(rest as []));
+    }
+  }
   const server = createServer(
     {
+      ServerResponse: LastAnswer,
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: bounds.headersTimeoutMs,
       // Bodies may stream for as long as they like; whoever reads one whole bounds it.
@@ -169,9 +182,11 @@ interface Open {
   readonly http1: Server;
   readonly sessions: ReadonlySet<ServerHttp2Session>;
   readonly undecided: Undecided;
+  readonly stopping: Stopping;
 }
 
-async function close({ http1, sessions, undecided }: Open, graceMs: number): Promise<void> {
+async function close({ http1, sessions, undecided, stopping }: Open, graceMs: number): Promise<void> {
+  stopping.now = true;
   // The connections of HTTP/2 are the same server's: it has closed when they have.
   const closed = new Promise<void>((resolve) => void http1.close(() => resolve()));
   undecided.destroy();

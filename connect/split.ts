@@ -47,7 +47,8 @@ function look(socket: Socket, timeoutMs: number, decided: (speaksHttp2: boolean 
     if (speaksHttp2 === undefined) return;
     stopLooking();
     socket.unshift(held);
-    // As Node's own servers have it: HTTP/1.1 answers a caller that has ended its side, HTTP/2 does not.
+    // As Node's own servers have it: HTTP/1.1 writes out what is answered by the time that a caller ends its side, and takes it to
+    // have left what is not, for it cannot be told from one that went. HTTP/2 writes no more.
     socket.allowHalfOpen = !speaksHttp2;
     decided(speaksHttp2);
   }

@@ -156,6 +156,26 @@ t.test('close waits for calls in flight, and for nothing else', async (t) => {
   await closed;
 });
 
+t.test('answers of a server that stops say that their connection is closed', async (t) => {
+  const { port, close, held } = await listening(t);
+  const call = 'GET /hold HTTP/1.1\r\nHost: a\r\n\r\n';
+  const before = wire(port, call);
+  await until(() => held.length === 1);
+  held[0]?.writeHead(200, ['content-length', '4']).end('held');
+  await until(() => before.text().endsWith('held'));
+  t.notMatch(before.text(), /connection: close/i);
+  const during = [wire(port, call), wire(port, call)];
+  await until(() => held.length === 3);
+  const closed = close(60_000);
+  held[1]?.writeHead(200, ['content-length', '4']).end('held');
+  held[2]?.end('held');
+  for (const { text, closed: ended } of during) {
+    await ended;
+    t.match(text(), /connection: close\r\n[^]*held$/i);
+  }
+  await closed;
+});
+
 t.test('what is open after the grace is cut', async (t) => {
   const { port, close, held } = await listening(t);
   const one = wire(port, 'GET /hold HTTP/1.1\r\nHost: a\r\n\r\n');
