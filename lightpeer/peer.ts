@@ -105,8 +105,8 @@ export async function startPeer(options: StartOptions): Promise<Peer> {
       newId: randomUUID,
       today: Date.now,
     },
-    async () => {
-      const store = await openStore(disk);
+    async (again) => {
+      const store = await openStore(disk, { trial: again });
       if (store.cut > 0) log.warn({ bytes: store.cut }, 'a damaged end of the chain was cut off');
       if (store.imported > 0) log.info({ blocks: store.imported }, 'took over the blocks of a Go peer');
       return store;

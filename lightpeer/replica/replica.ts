@@ -41,9 +41,15 @@ export interface Replica {
 
 const TICK_MS = 100;
 const DISK_RETRY_MS = 2000;
+/** A disk that refuses again so soon after it was taken for well is taken so later each time, up to as long. */
+const DISK_CALM_MS = 60_000;
 const COMPACT_EVERY_MS = 5000;
 
-export async function createReplica(deps: ReplicaDeps, openStore: () => Promise<Store>): Promise<Replica> {
+/** @param openStore told whether the disk refused before. */
+export async function createReplica(
+  deps: ReplicaDeps,
+  openStore: (again: boolean) => Promise<Store>,
+): Promise<Replica> {
   const { clock, self, transport, limits, log } = deps;
   const changes = createChanges(clock);
   const rewinds = new Set<(left: Point) => void>();
@@ -53,8 +59,11 @@ export async function createReplica(deps: ReplicaDeps, openStore: () => Promise<
   let failures = 0;
   let nextCompact = clock.now();
   let reopening = false;
+  let reopens = 0;
+  let reopenedAt = -Infinity;
+  let nextReopen = -Infinity;
   let cancelTick: () => void = () => undefined;
-  const store = await openStore();
+  const store = await openStore(false);
 
   const state: State = {
     ...deps,
@@ -138,7 +147,7 @@ export async function createReplica(deps: ReplicaDeps, openStore: () => Promise<
     // Nobody may append for long: what a reader came upon is not to wait for that.
     const broken = state.store.broken();
     if (broken !== undefined) diskFailed(state, broken);
-    if (state.mode === 'failed') return void (clock.now() >= nextTry && reopen());
+    if (state.mode === 'failed') return void (clock.now() >= Math.max(nextTry, nextReopen) && reopen());
     if (state.mode === 'leading') lead();
     else if (state.mode === 'following') watchLeader();
     else if (clock.now() - Math.max(state.looseSince, state.promisedAt) > patience()) {
@@ -217,9 +226,13 @@ export async function createReplica(deps: ReplicaDeps, openStore: () => Promise<
     state.store
       .close()
       .catch(() => undefined)
-      .then(openStore)
+      .then(() => openStore(true))
       .then(
         async (opened) => {
+          const now = clock.now();
+          reopens = now - reopenedAt > DISK_CALM_MS ? 1 : reopens + 1;
+          reopenedAt = now;
+          nextReopen = now + Math.min(500 * 2 ** reopens, DISK_CALM_MS);
           state.store = opened;
           const head = opened.head();
           if (state.committed > head.height) {

@@ -13,6 +13,8 @@ import { stageFrom } from './staging.js';
 import type { StagingDeps } from './staging.js';
 
 const NAME = 'chain.log';
+const TRIAL = 'trial.tmp';
+const TRIAL_BYTES = 64 << 10;
 
 /** A new chain. It gets its name when all of it is on disk: of a Go peer's blocks there is never a part. */
 async function beginWith(disk: Disk, ids: readonly string[]): Promise<ChainFile> {
@@ -24,7 +26,19 @@ async function beginWith(disk: Disk, ids: readonly string[]): Promise<ChainFile>
   });
 }
 
-export async function openStore(disk: Disk): Promise<Store> {
+/** Writes a little. A disk that is full lets everything be opened, and whoever comes back by that disturbs the others for nothing. */
+async function tryOut(disk: Disk): Promise<void> {
+  try {
+    const file = await disk.open(TRIAL);
+    await file.write(Buffer.alloc(TRIAL_BYTES), 0).finally(file.close);
+  } finally {
+    await disk.remove(TRIAL);
+  }
+}
+
+/** @param options trial: first find out whether the disk writes. Rejects when it does not. */
+export async function openStore(disk: Disk, { trial = false } = {}): Promise<Store> {
+  if (trial) await tryOut(disk);
   await disk.remove(NEXT);
   await disk.remove(INCOMING);
   const opened = await openChainFile(disk, NAME);

@@ -62,6 +62,10 @@ function pastOf(pod: PeerPod, { done, reports }: Pick<Situation, 'done' | 'repor
 const blocksOf = (half: readonly Node[]): number =>
   Math.max(...half.map(({ status }) => status?.blocks ?? 0));
 
+/** Whether the disks of all of them refuse. Nobody can join such, nor write there. */
+const standsAside = (half: readonly Node[]): boolean =>
+  half.every(({ status }) => status?.trouble !== undefined);
+
 /** The oldest pod of a half. */
 export const oldestOf = (half: readonly Node[]): PeerPod => half.map(({ pod }) => pod).sort(byAge)[0]!;
 
@@ -105,10 +109,11 @@ export function halves(
   // Who may have joined must not be left behind.
   const sizeOf = (half: readonly Node[]): number => half.length + (half === together ? held.size : 0);
   /**
-   * The half that the others join: the larger; of equal ones that with a peer that cannot merge, as it loses what it has when it
+   * The half that the others join: one that takes somebody; of such the larger; of equal ones that with a peer that cannot merge, as it loses what it has when it
    * joins; then that with more blocks; then the older.
    */
   const byWeight = (a: readonly Node[], b: readonly Node[]): number =>
+    Number(standsAside(a)) - Number(standsAside(b)) ||
     sizeOf(b) - sizeOf(a) ||
     Number(b.some(({ status }) => status === undefined)) -
       Number(a.some(({ status }) => status === undefined)) ||

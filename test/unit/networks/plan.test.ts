@@ -91,6 +91,24 @@ const cases: Case[] = [
     states: 'mmm',
     contacts: 'abc',
   },
+  {
+    title: 'those who stand aside are joined by nobody, however many and however much they have',
+    pods: {
+      a: { ...knows('a', 'ab', 5), trouble: 'disk' } as Report,
+      b: { ...knows('b', 'ab', 5), trouble: 'disk' } as Report,
+      c: 'c',
+    },
+    steps: ['merge a via c'],
+    states: 'aam',
+    contacts: 'c',
+  },
+  {
+    title: 'where one of them takes somebody, the larger half is joined',
+    pods: { a: { ...knows('a', 'ab', 5), trouble: 'disk' } as Report, b: 'ab', c: 'c' },
+    steps: ['join c via ba'],
+    states: 'mma',
+    contacts: 'ba',
+  },
   { title: 'all know each other', pods: { a: 'abc', b: 'abc', c: 'abc' }, steps: [], states: 'mmm' },
   {
     title: 'one that was dropped and does not know it joins again',

@@ -171,7 +171,7 @@ export function createWorld(count: number, seed: number, limits: Partial<Limits>
           newId: () => `id-${ids++}`,
           today: () => 1_700_000_000_000 + time,
         },
-        () => openStore(node.disk.mount()),
+        (again) => openStore(node.disk.mount(), { trial: again }),
       ).catch(() => undefined);
       if (node.life !== life) return;
       // A process that cannot start ends, and is started again by whoever runs it.
