@@ -27,8 +27,10 @@ interface Network {
 
 export function createRoster(shared: SharedNetworks): Roster {
   const networks = new Map<string, Network>();
-  /** Running peers by address. */
+  /** Running peers by address; of two with one address the younger, which was given it last. */
   const addresses = new Map<string, PeerPod>();
+  /** The others, by address and uid: with a watch that lags two pods have one address for a while. */
+  const outdated = new Map<string, Map<string, PeerPod>>();
   /** uid → the network that a pod's peer was last known in, whatever its label says since. */
   const homes = new Map<string, string>();
 
@@ -39,6 +41,24 @@ export function createRoster(shared: SharedNetworks): Roster {
       networks.set(key, network);
     }
     return network;
+  };
+  const occupy = (address: string, pod: PeerPod): void => {
+    const known = addresses.get(address);
+    const isYounger = known === undefined || known.uid === pod.uid || byAge(known, pod) < 0;
+    const [younger, older] = isYounger ? [pod, known] : [known, pod];
+    addresses.set(address, younger);
+    if (older === undefined || older.uid === younger.uid) return;
+    const others = outdated.get(address) ?? new Map<string, PeerPod>();
+    outdated.set(address, others.set(older.uid, older));
+  };
+  const vacate = (address: string, { uid }: PeerPod): void => {
+    const others = outdated.get(address);
+    others?.delete(uid);
+    if (addresses.get(address)?.uid === uid) {
+      addresses.delete(address);
+      outdated.delete(address);
+      for (const pod of others?.values() ?? []) occupy(address, pod);
+    } else if (others?.size === 0) outdated.delete(address);
   };
   const tidy = (key: string): void => {
     const network = networks.get(key);
@@ -59,8 +79,7 @@ export function createRoster(shared: SharedNetworks): Roster {
         keys.add(key);
         network.pods.delete(pod.uid);
         if (now?.key !== key && !homes.has(pod.uid)) homes.set(pod.uid, key);
-        const known = pod.address === undefined ? undefined : addresses.get(pod.address);
-        if (known?.uid === pod.uid && pod.address !== undefined) addresses.delete(pod.address);
+        if (pod.address !== undefined) vacate(pod.address, pod);
         if (now === undefined && pod.phase !== 'running') homes.delete(pod.uid);
         else if (now === undefined) {
           // It runs on without the label, as far as one can see.
@@ -76,12 +95,7 @@ export function createRoster(shared: SharedNetworks): Roster {
         network.pods.set(pod.uid, pod);
         // One that comes back under another label leaves by its move.
         networks.get(homes.get(pod.uid) ?? key)?.departed.delete(pod.uid);
-        if (pod.phase === 'running' && pod.address !== undefined) {
-          // Of two with one address the younger is the one that was given it last.
-          const known = addresses.get(pod.address);
-          if (known === undefined || known.uid === pod.uid || byAge(known, pod) < 0)
-            addresses.set(pod.address, pod);
-        }
+        if (pod.phase === 'running' && pod.address !== undefined) occupy(pod.address, pod);
       }
       for (const key of keys) tidy(key);
       return [...keys];

@@ -213,3 +213,24 @@ t.test('the roster', (t) => {
   t.same(of('default/n'), [0, 0, 0], 'one that is deleted did not depart');
   t.end();
 });
+
+t.test('two pods with one address, as a watch that lags shows them', (t) => {
+  const of = (uid: string, network: string, creationTimestamp: string): Pod =>
+    pod({ metadata: { uid, name: uid, creationTimestamp, labels: { 'klight.networkId': network } } });
+  const older = labelledPod(of('a', 'n', '2026-01-01T00:00:00Z'));
+  const younger = labelledPod(of('b', 'm', '2026-01-01T00:00:01Z'));
+  for (const objects of [
+    [older, younger],
+    [younger, older],
+  ]) {
+    const roster = createRoster({});
+    const isElsewhere = (key: string) => roster.of(key).elsewhere.get('10.0.0.1:9081') !== undefined;
+    for (const object of objects) roster.change({ type: 'added', object });
+    t.same([isElsewhere('default/n'), isElsewhere('default/m')], [true, false], 'the younger one has it');
+    roster.change({ type: 'deleted', object: younger });
+    t.same([isElsewhere('default/n'), isElsewhere('default/m')], [false, true], 'or the one that is left');
+    roster.change({ type: 'deleted', object: older });
+    t.equal(roster.size(), 0);
+  }
+  t.end();
+});
