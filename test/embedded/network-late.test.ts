@@ -124,7 +124,7 @@ t.test('leaving that runs out of time', async (t) => {
     { what: 'it runs' },
   );
   await kube.patch(DEPLOYMENTS, where, { type: 'merge', body: { spec: { paused: true } } });
-  const params = { deployment: 'stays', timeout_seconds: 1 };
+  const params = { deployment: 'stays', timeout_seconds: 5 };
   const { status, body } = await call(operator.url, 'leave_network', params);
   t.equal(status, 504);
   t.match(body, { outcome: 'done', detail: /The labels are taken: 0 of 1 pods have left/ });
@@ -149,14 +149,14 @@ t.test('with no controller, joining says so', async (t) => {
     return (body['members'] as { state: string }[]).map(({ state }) => state).sort();
   };
   await eventually(isReached, (states) => states.join() === 'apart,member', { what: 'both are reached' });
-  const which = { network: 'n', label_selector: 'klight.networkId=n', timeout_seconds: 2 };
+  const which = { network: 'n', label_selector: 'klight.networkId=n', timeout_seconds: 5 };
   const { status, body } = await call(alone.url, 'join_network', which);
   t.equal(status, 504);
   t.match(body['detail'], /1 of 2 pods.*no controller of networks holds the Lease default\/xi-k8s/);
 });
 
 t.test('where nothing had to be changed, no outcome is told', async (t) => {
-  const pod = { network: 'n', pod: 'some-b', timeout_seconds: 1 };
+  const pod = { network: 'n', pod: 'some-b', timeout_seconds: 5 };
   const { status, body } = await call(operator.url, 'join_network', pod);
   t.equal(status, 504);
   t.notOk(body['outcome']);
