@@ -4,8 +4,6 @@ import { mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import type { Test } from 'tap';
 import { startPeer } from '../../../lightpeer/peer.js';
@@ -14,12 +12,8 @@ import type { PeerPort } from '../../../lightpeer/port.js';
 import { createBudget } from '../../../lightpeer/state/budget.js';
 import { startStateSync } from '../../../lightpeer/state/sync.js';
 import type { StateSync } from '../../../lightpeer/state/sync.js';
+import { collect } from '../../helpers/collect.js';
 import { until } from '../../helpers/eventually.js';
-
-setFlagsFromString('--expose-gc');
-// Otherwise buffers that were collected count until a thread of V8's had time for them.
-setFlagsFromString('--no-concurrent-array-buffer-sweeping');
-const gc = runInNewContext('gc') as () => void;
 
 const MIB = 1 << 20;
 const FILES = 48;
@@ -47,10 +41,7 @@ async function folderOf(): Promise<string> {
 }
 
 /** Bytes outside of the heap that something still refers to. */
-function heldBytes(): number {
-  gc();
-  return process.memoryUsage().arrayBuffers;
-}
+const heldBytes = (): number => collect().arrayBuffers;
 
 /** The peer, and what is held whenever the sync has been given a block or a content, beyond what was before. */
 function measured(peer: Peer): { port: PeerPort; most(): number } {

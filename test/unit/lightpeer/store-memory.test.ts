@@ -2,17 +2,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { test } from 'tap';
 import { openDisk } from '../../../lightpeer/store/disk.js';
 import type { Disk } from '../../../lightpeer/store/disk.js';
 import { openStore } from '../../../lightpeer/store/store.js';
-
-setFlagsFromString('--expose-gc');
-// Otherwise buffers that were collected count until a thread of V8's had time for them.
-setFlagsFromString('--no-concurrent-array-buffer-sweeping');
-const gc = runInNewContext('gc') as () => void;
+import { collect } from '../../helpers/collect.js';
 
 const MIB = 1 << 20;
 const BLOCKS = 48;
@@ -20,10 +14,7 @@ const BLOCKS = 48;
 test('a chain of 48 MiB is opened within a fraction of that', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'store-memory-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
-  const held = (): number => {
-    gc();
-    return process.memoryUsage().arrayBuffers;
-  };
+  const held = (): number => collect().arrayBuffers;
   let store = await openStore(await openDisk(folder, { durable: false }));
   for (let nth = 0; nth < BLOCKS; nth++)
     await store.append(
@@ -60,8 +51,7 @@ test("a Go peer's folder of 48 MiB is taken over within a fraction of that", asy
     await writeFile(join(folder, idOf(nth)), JSON.stringify(block));
   }
   const held = (): number => {
-    gc();
-    const { arrayBuffers, heapUsed } = process.memoryUsage();
+    const { arrayBuffers, heapUsed } = collect();
     return arrayBuffers + heapUsed;
   };
   const before = held();

@@ -4,11 +4,10 @@ import type { ClientHttp2Session } from 'node:http2';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import type { Test } from 'tap';
 import { createReadBuffers, READ_BYTES } from '../../../server/plugin-host/router/read-buffers.js';
+import { collect } from '../../helpers/collect.js';
 import { until } from '../../helpers/eventually.js';
 import { h2cPlugin, http1Plugin, identityLines, startHost } from './router-ground.js';
 import type { Host } from './router-ground.js';
@@ -36,14 +35,8 @@ async function readAll(socket: Socket): Promise<number> {
   return bytes;
 }
 
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
-
 /** Bytes of buffers that somebody still needs. */
-function held(): number {
-  collect();
-  return process.memoryUsage().arrayBuffers;
-}
+const held = (): number => collect().arrayBuffers;
 
 t.test('callers that do not read hold little together; all of them get everything in the end', async (t) => {
   const plugin = await http1Plugin(t, (_, response) => {
