@@ -64,6 +64,11 @@ class Http1Pool implements Upstream {
     for (const connection of this.#idle.splice(0)) connection.destroy();
   }
 
+  /** A call's connection broke: with the plugin's end all others have gone too, though that is seen of one after the other. */
+  broke(): void {
+    for (const connection of this.#idle.splice(0)) connection.destroy();
+  }
+
   freed(connection: Connection): void {
     if (this.#closed) connection.destroy();
     else this.#idle.push(connection);
@@ -244,6 +249,8 @@ class Connection implements AnswerEvents {
     clearTimeout(this.#connectTimer);
     this.#putBack();
     this.#pool.gone(this);
+    // What it had was not the end of a call.
+    if (this.#connected && this.#call !== undefined) this.#pool.broke();
     const error = this.#error;
     if (!this.#connected) this.#fail(connectFailure(error ?? TIMED_OUT));
     else this.#fail({ kind: 'broken', why: error?.code ?? error?.message ?? 'it closed the connection' });

@@ -1,6 +1,6 @@
 /** What the router answers when a call is wrong, a plugin is away, breaks off or babbles, or the caller leaves. */
 import { request as httpRequest } from 'node:http';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import t from 'tap';
 import { until } from '../../helpers/eventually.js';
@@ -426,4 +426,24 @@ t.test('a plugin that answers before it has read everything', async (t) => {
   const answer = await call(host, '/services/s/-/M', { body: Buffer.alloc(300_000) });
   t.match(answer, { status: 413, text: 'too much', complete: true });
   t.equal((await call(host, '/services/s/-/M')).status, 413);
+});
+
+t.test('a connection that breaks takes those with it that are idle: the plugin may be gone', async (t) => {
+  const waiting: ServerResponse[] = [];
+  const plugin = await http1Plugin(t, (request, response) => {
+    if (request.url === '/s.v1.S/Dies') return request.socket.resetAndDestroy();
+    if (request.url === '/s.v1.S/Ends') return response.end();
+    // Two at once, each on a connection of its own.
+    if (waiting.push(response) === 2) for (const each of waiting.splice(0)) each.end();
+  });
+  const host = await startHost(t);
+  host.provide('s', [plugin.url]);
+  const both = (): Promise<unknown> =>
+    Promise.all(['A', 'B'].map((method) => call(host, `/services/s/-/${method}`)));
+  await both();
+  await both();
+  t.equal(plugin.opened(), 2, 'both are kept');
+  t.equal((await call(host, '/services/s/-/Dies')).status, 502);
+  t.equal((await call(host, '/services/s/-/Ends')).status, 200);
+  t.equal(plugin.opened(), 3, 'the next call has a connection of its own');
 });
