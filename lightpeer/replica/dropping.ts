@@ -73,11 +73,10 @@ export async function droppable(state: State): Promise<number | undefined> {
   return dropTo(chain(), limits, tooOld);
 }
 
-/** Drops the blocks up to a height, unless that is being done, or could not be shortly before. */
+/** Drops the blocks up to a height, unless some are being dropped, which the store knows, or could not be shortly before. */
 export async function dropUpTo(state: State, to: number): Promise<void> {
   const { store, clock } = state;
-  if (state.dropping || clock.now() < state.dropAgainAt || to <= store.base().height) return;
-  state.dropping = true;
+  if (clock.now() < state.dropAgainAt || to <= store.base().height) return;
   try {
     await store.compact(to);
     if (store.base().height >= to) state.counters.compactions++;
@@ -88,7 +87,5 @@ export async function dropUpTo(state: State, to: number): Promise<void> {
       { error: error.message },
       'the chain cannot be compacted, for which what stays is written beside it: it grows until it is tried again in ten minutes',
     );
-  } finally {
-    state.dropping = false;
   }
 }

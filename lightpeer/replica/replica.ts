@@ -80,7 +80,6 @@ export async function createReplica(
     looseSince: -Infinity,
     promisedAt: -Infinity,
     move: undefined,
-    dropping: false,
     dropAgainAt: -Infinity,
     closing: false,
     lost: new Map(),

@@ -69,9 +69,7 @@ export interface State extends ReplicaDeps {
   /** When this peer last gave somebody a promise, or lost the stream of whom it gave it to. */
   promisedAt: number;
   move: Move | undefined;
-  /** The chain is being compacted. */
-  dropping: boolean;
-  /** Not before, as there was no room. */
+  /** The chain is not compacted before, as there was no room. */
   dropAgainAt: number;
   closing: boolean;
   /** Address → when it was removed as dead, and when it is looked for next. */

@@ -17,7 +17,7 @@ import type { Found, Kin } from './found.js';
 import { createKinship } from './kinship.js';
 import type { KinRegistry } from './kinship.js';
 import { NotOurs, meet } from './meet.js';
-import { createTurns } from './turns.js';
+import { createOneAtATime } from './one-at-a-time.js';
 
 /** What discovery needs of the registry. */
 export type DiscoveryRegistry = KinRegistry & Pick<Registry, 'watch'>;
@@ -53,7 +53,7 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
   const found = new Map<string, Found>();
   const kinship = createKinship(registry);
   // What a pod is told last is who it is.
-  const inTurn = createTurns();
+  const inTurn = createOneAtATime();
 
   const meetOne = async (at: Found, key: string, signal: AbortSignal): Promise<void> => {
     const endpoint = at.wanted.get(key);

@@ -1,9 +1,9 @@
 /** A caller of HTTP/1.1. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { discard, endAtOnce, errorBody, onClosed } from '../../../connect/index.js';
-import type { Caller, CallerEvents } from './caller.js';
+import type { CallerEvents } from './caller.js';
 import { forwardedTrailers, headerIn } from './headers.js';
-import { NOT_SENT } from './refusal.js';
+import { HeldCaller, refusalHeaders } from './held-caller.js';
 import type { Answered } from './refusal.js';
 import type { Written } from './upstream.js';
 
@@ -12,60 +12,34 @@ const SMALL = 8 * 1024;
 /** Milliseconds that a caller of HTTP/1.1 may go on sending after its answer, which it may need to before it reads that. */
 const DISCARD_MS = 30_000;
 
-export class Http1Caller implements Caller {
-  headSent = false;
-  #status = 0;
-  #headers: string[] | undefined;
-  #first: Buffer | undefined;
-  #firstWritten: Written | undefined;
-  #reading = false;
-  readonly #request: IncomingMessage;
+export class Http1Caller extends HeldCaller {
+  protected readonly request: IncomingMessage;
   readonly #response: ServerResponse;
-  #events: CallerEvents | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
-    this.#request = request;
+    super();
+    this.request = request;
     this.#response = response;
   }
 
   listen(events: CallerEvents): void {
-    this.#events = events;
+    this.events = events;
     onClosed(this.#response, () => events.closed());
   }
 
-  readBody(): void {
-    if (this.#reading) return;
-    this.#reading = true;
-    const request = this.#request;
-    request.on('data', (chunk: Buffer) => {
-      if (this.#events?.body(chunk) === false) request.pause();
-    });
-    request.on('end', () => this.#events?.bodyEnd(request.rawTrailers));
+  protected isWhole(): boolean {
+    return true;
   }
 
-  resumeBody(): void {
-    if (this.#reading) this.#request.resume();
-  }
-
-  head(status: number, headers: string[]): void {
-    this.#status = status;
-    this.#headers = headers;
-  }
-
-  write(chunk: Buffer, written?: Written): boolean {
-    if (this.#headers !== undefined && this.#first === undefined) {
-      this.#first = chunk;
-      this.#firstWritten = written;
-      return true;
-    }
+  protected writeOn(chunk: Buffer, written?: Written): boolean {
     this.#flush();
     if (this.#response.write(chunk, written)) return true;
-    this.#response.once('drain', () => this.#events?.drained());
+    this.#response.once('drain', () => this.events?.drained());
     return false;
   }
 
   end(trailers: readonly string[]): void {
-    if (this.#headers !== undefined && trailers.length === 0) this.#whole();
+    if (this.headers !== undefined && trailers.length === 0) this.#whole();
     else {
       this.#flush();
       const pairs = pairsOf(forwardedTrailers(trailers));
@@ -73,60 +47,55 @@ export class Http1Caller implements Caller {
       this.#response.end();
     }
     // A plugin may answer before it has read everything.
-    if (!this.#request.complete) discard(this.#request, DISCARD_MS);
+    if (!this.request.complete) discard(this.request, DISCARD_MS);
   }
 
   settle(): void {
-    if (this.#headers === undefined) return;
+    if (this.headers === undefined) return;
     this.#flush();
     this.#response.flushHeaders();
   }
 
   refuse({ status, code, message, notSent }: Answered): void {
-    this.#headers = undefined;
-    this.#first = undefined;
+    this.forgetHeld();
     const body = errorBody(code, message);
-    this.#response.writeHead(status, {
-      'content-type': 'application/json',
-      'content-length': body.length,
-      ...(notSent && { [NOT_SENT]: '1' }),
-    });
+    this.#response.writeHead(status, refusalHeaders(body, notSent));
     this.headSent = true;
     this.#response.end(body);
-    discard(this.#request, DISCARD_MS);
+    discard(this.request, DISCARD_MS);
   }
 
   reset(): void {
-    this.#request.socket.resetAndDestroy();
+    this.request.socket.resetAndDestroy();
   }
 
   /** All of a small answer in one write. */
   #whole(): void {
-    const body = this.#first;
-    const headers = this.#headers!;
+    const body = this.first;
+    const headers = this.headers!;
     if (headerIn(headers, 'content-length') === undefined && this.#mayHaveBody())
       headers.push('content-length', String(body?.length ?? 0));
-    this.#first = undefined;
+    this.first = undefined;
     this.#flush();
     if (body === undefined) this.#response.end();
     else if (body.length <= SMALL) endAtOnce(this.#response, body.toString('latin1'), 'latin1');
-    else this.#response.end(body, this.#firstWritten);
+    else this.#response.end(body, this.firstWritten);
   }
 
   #mayHaveBody(): boolean {
-    return this.#request.method !== 'HEAD' && this.#status !== 204 && this.#status !== 304;
+    return this.request.method !== 'HEAD' && this.status !== 204 && this.status !== 304;
   }
 
   #flush(): void {
-    const headers = this.#headers;
+    const headers = this.headers;
     if (headers === undefined) return;
-    this.#headers = undefined;
+    this.headers = undefined;
     this.#response.sendDate = false;
-    this.#response.writeHead(this.#status, headers);
+    this.#response.writeHead(this.status, headers);
     this.headSent = true;
-    const first = this.#first;
-    this.#first = undefined;
-    if (first !== undefined) this.#response.write(first, this.#firstWritten);
+    const first = this.first;
+    this.first = undefined;
+    if (first !== undefined) this.#response.write(first, this.firstWritten);
   }
 }
 

@@ -2,72 +2,42 @@
 import { constants } from 'node:http2';
 import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
 import { errorBody } from '../../../connect/index.js';
-import type { Caller, CallerEvents } from './caller.js';
+import type { CallerEvents } from './caller.js';
 import { forwardedTrailers, objectOf } from './headers.js';
-import { NOT_SENT } from './refusal.js';
+import { HeldCaller, refusalHeaders } from './held-caller.js';
 import type { Answered } from './refusal.js';
 import type { Written } from './upstream.js';
 
-export class Http2Caller implements Caller {
-  headSent = false;
-  #status = 0;
-  #headers: string[] | undefined;
-  #first: Buffer | undefined;
-  #firstWritten: Written | undefined;
-  #reading = false;
-  readonly #request: Http2ServerRequest;
+export class Http2Caller extends HeldCaller {
+  protected readonly request: Http2ServerRequest;
   readonly #response: Http2ServerResponse;
   readonly #stream: ServerHttp2Stream;
-  #events: CallerEvents | undefined;
 
   constructor(request: Http2ServerRequest, response: Http2ServerResponse) {
-    this.#request = request;
+    super();
+    this.request = request;
     this.#response = response;
     this.#stream = response.stream;
   }
 
   listen(events: CallerEvents): void {
-    this.#events = events;
+    this.events = events;
     this.#stream.on('drain', () => events.drained()).on('close', () => events.closed());
     // A stream that is reset tells so by an error, too; `close` follows.
     this.#stream.on('error', () => undefined);
   }
 
-  readBody(): void {
-    if (this.#reading) return;
-    this.#reading = true;
-    const request = this.#request;
-    request.on('data', (chunk: Buffer) => {
-      if (this.#events?.body(chunk) === false) request.pause();
-    });
-    request.on('end', () => {
-      // A reset stream ends as well.
-      if (this.#stream.rstCode === constants.NGHTTP2_NO_ERROR && !this.#stream.aborted)
-        this.#events?.bodyEnd(request.rawTrailers);
-    });
+  protected isWhole(): boolean {
+    return this.#stream.rstCode === constants.NGHTTP2_NO_ERROR && !this.#stream.aborted;
   }
 
-  resumeBody(): void {
-    if (this.#reading) this.#request.resume();
-  }
-
-  head(status: number, headers: string[]): void {
-    this.#status = status;
-    this.#headers = headers;
-  }
-
-  write(chunk: Buffer, written?: Written): boolean {
-    if (this.#headers !== undefined && this.#first === undefined) {
-      this.#first = chunk;
-      this.#firstWritten = written;
-      return true;
-    }
+  protected writeOn(chunk: Buffer, written?: Written): boolean {
     this.#flush(false);
     return this.#stream.write(chunk, leaving(written));
   }
 
   end(trailers: readonly string[]): void {
-    if (this.#headers !== undefined && this.#first === undefined && trailers.length === 0) this.#flush(true);
+    if (this.headers !== undefined && this.first === undefined && trailers.length === 0) this.#flush(true);
     else {
       this.#flush(false);
       // Node's compatible API sends them itself when the stream asks.
@@ -84,15 +54,9 @@ export class Http2Caller implements Caller {
   refuse({ status, code, message, notSent }: Answered): void {
     if (this.#stream.destroyed || this.#stream.headersSent) return;
     this.headSent = true;
-    this.#headers = undefined;
-    this.#first = undefined;
+    this.forgetHeld();
     const body = errorBody(code, message);
-    this.#stream.respond({
-      ':status': status,
-      'content-type': 'application/json',
-      'content-length': body.length,
-      ...(notSent && { [NOT_SENT]: '1' }),
-    });
+    this.#stream.respond({ ':status': status, ...refusalHeaders(body, notSent) });
     this.#stream.end(body);
     this.#unread();
   }
@@ -106,7 +70,7 @@ export class Http2Caller implements Caller {
   #unread(): void {
     const stream = this.#stream;
     if (stream.endAfterHeaders || stream.readableEnded) return;
-    this.#request.resume();
+    this.request.resume();
     const stop = (): void => {
       if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
     };
@@ -115,16 +79,16 @@ export class Http2Caller implements Caller {
   }
 
   #flush(endStream: boolean): void {
-    const headers = this.#headers;
+    const headers = this.headers;
     if (headers === undefined) return;
-    this.#headers = undefined;
+    this.headers = undefined;
     const stream = this.#stream;
     if (stream.destroyed) return;
-    stream.respond(objectOf(headers, this.#status), endStream ? { endStream } : { waitForTrailers: true });
+    stream.respond(objectOf(headers, this.status), endStream ? { endStream } : { waitForTrailers: true });
     this.headSent = true;
-    const first = this.#first;
-    this.#first = undefined;
-    if (first !== undefined) stream.write(first, leaving(this.#firstWritten));
+    const first = this.first;
+    this.first = undefined;
+    if (first !== undefined) stream.write(first, leaving(this.firstWritten));
   }
 }
 

@@ -6,7 +6,7 @@ import type { Endpoint } from '../../../server/plugin-host/discovery/endpoints.j
 import { nothingFound, strangers } from '../../../server/plugin-host/discovery/found.js';
 import type { Found } from '../../../server/plugin-host/discovery/found.js';
 import { createKinship } from '../../../server/plugin-host/discovery/kinship.js';
-import { createTurns } from '../../../server/plugin-host/discovery/turns.js';
+import { createOneAtATime } from '../../../server/plugin-host/discovery/one-at-a-time.js';
 import { createRegistry } from '../../../server/plugin-host/registry/registry.js';
 
 type Pods = Readonly<Record<string, Endpoint['state']>>;
@@ -194,7 +194,7 @@ t.test('an identity that the registry ends is no longer known', async (t) => {
 });
 
 t.test('what is done about one thing is done in turn, whatever fails', async (t) => {
-  const inTurn = createTurns();
+  const inTurn = createOneAtATime();
   const done: string[] = [];
   const does = (what: string, waits: Promise<unknown>) => async () => {
     done.push(`${what} begins`);
